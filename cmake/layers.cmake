@@ -1,0 +1,3 @@
+# The layers of ARCHITECTURE.md, lowest first. tests/house checks the includes against the same order.
+include(cmake/embed.cmake)
+toygres_layer(base LIBS fmt::fmt)
