@@ -1,3 +1,5 @@
 # The layers of ARCHITECTURE.md, lowest first. tests/house checks the includes against the same order.
 include(cmake/embed.cmake)
 toygres_layer(base LIBS fmt::fmt)
+toygres_layer(metrics DEPENDS tg_base LIBS prometheus-cpp::core)
+toygres_layer(http DEPENDS tg_base LIBS Boost::url)
