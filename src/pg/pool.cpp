@@ -1,0 +1,100 @@
+#include "pg/pool.hpp"
+
+namespace toygres::pg {
+
+Lease::Lease(std::shared_ptr<Pool> pool, std::unique_ptr<Connection> connection)
+    : pool_(std::move(pool)), connection_(std::move(connection)) {}
+
+Lease::~Lease() {
+    if (pool_ && connection_) pool_->give_back(std::move(connection_));
+}
+
+Pool::Pool(asio::any_io_executor executor, PoolOptions options)
+    : executor_(std::move(executor)), options_(std::move(options)) {}
+
+// One of the pool's places while its session is being made.
+class Pool::Place {
+  public:
+    explicit Place(Pool& pool) : pool_(&pool) { ++pool.total_; }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() {
+        if (pool_ == nullptr) return;
+        --pool_->total_;
+        pool_->wake_one();
+    }
+    void keep() { pool_ = nullptr; }
+
+  private:
+    Pool* pool_;
+};
+
+asio::awaitable<Result<Lease>> Pool::acquire() {
+    const auto deadline = std::chrono::steady_clock::now() + options_.acquire_timeout;
+    for (;;) {
+        if (closed_)
+            co_return std::unexpected(Error{ErrorKind::transient, "database_unavailable", "the pool is closed"});
+        if (!idle_.empty()) {
+            auto connection = std::move(idle_.back());
+            idle_.pop_back();
+            if (connection->stale()) {  // a restart of the server while it lay here
+                --total_;
+                continue;
+            }
+            co_return Lease(shared_from_this(), std::move(connection));
+        }
+        if (total_ < options_.connections_max) {
+            Place place(*this);  // given back also when this wait is cancelled
+            auto made = co_await Connection::connect(options_.conninfo, options_.search_path, options_.application_name,
+                                                     options_.connect_timeout);
+            if (made) {
+                place.keep();
+                co_return Lease(shared_from_this(), *std::move(made));
+            }
+            co_return std::unexpected(std::move(made).error());
+        }
+        asio::steady_timer timer(executor_, deadline);
+        waiting_.push_back(&timer);
+        const auto [ec] = co_await timer.async_wait(use);
+        std::erase(waiting_, &timer);
+        if (!ec)
+            co_return std::unexpected(
+                Error{ErrorKind::transient, "pool_exhausted", "no database connection became free in time"});
+    }
+}
+
+asio::awaitable<Result<Rows>> Pool::execute(Query query, Params params) {
+    auto lease = co_await acquire();
+    if (!lease) co_return std::unexpected(std::move(lease).error());
+    co_return co_await (*lease)->execute(query, std::move(params));
+}
+
+void Pool::give_back(std::unique_ptr<Connection> connection) {
+    if (connection->broken() || connection->in_transaction() || closed_) {
+        --total_;
+        // One dead session is seldom alone: after a restart of the server all idle ones are dead too.
+        if (connection->broken()) {
+            total_ -= idle_.size();
+            idle_.clear();
+        }
+    } else {
+        idle_.push_back(std::move(connection));
+    }
+    wake_one();
+}
+
+void Pool::wake_one() {
+    if (waiting_.empty()) return;
+    auto* timer = waiting_.front();
+    waiting_.pop_front();
+    timer->cancel();
+}
+
+void Pool::close() {
+    closed_ = true;
+    total_ -= idle_.size();
+    idle_.clear();
+    for (auto* timer : waiting_) timer->cancel();
+}
+
+}  // namespace toygres::pg
