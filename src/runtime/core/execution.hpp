@@ -1,0 +1,50 @@
+// One execution of an orchestration: its coroutine and its journal. Sans I/O: the host feeds it arrivals and takes the
+// events it records; after a crash, a new one is fed the recorded history and stands where the old one stood.
+#pragma once
+#include "runtime/core/orchestration_context.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace toygres::runtime {
+
+// A registered orchestration: name, version and the code.
+struct OrchestrationType {
+    std::string name;
+    int version;
+    std::function<Task<Json>(OrchestrationContext&, Json input)> run;
+};
+
+class Execution {
+  public:
+    Execution(const OrchestrationType& type, Identity identity);
+    ~Execution();
+    Execution(const Execution&) = delete;
+    Execution& operator=(const Execution&) = delete;
+
+    // Feeds the recorded history, whole and in order, to a new Execution. Error: internal/"nondeterminism" with the
+    // position and the first difference in words, or invalid/"bad_history"; the Execution is of no use after that.
+    Result<void> replay(const std::vector<Event>& history);
+
+    // Takes in an arrival and runs the code until it waits. False: the arrival is for nobody and left no trace.
+    bool deliver(const Event& arrival);
+
+    // The events recorded since the last call, in order; the first has position next_position() before they came.
+    std::vector<Event> take_new_events() { return journal_.take_new_events(); }
+    std::int64_t next_position() const { return journal_.next_position(); }
+    const std::map<std::int64_t, OpenCommand>& open() const { return journal_.open(); }
+    const std::optional<Event>& terminal() const { return journal_.terminal(); }
+    const Json& status() const { return journal_.status(); }
+
+  private:
+    void start(const Event& started);
+    void run(std::coroutine_handle<> handle);
+    void finish();
+
+    const OrchestrationType& type_;
+    Journal journal_;
+    OrchestrationContext context_;
+    std::optional<Task<Json>> task_;
+};
+
+}  // namespace toygres::runtime

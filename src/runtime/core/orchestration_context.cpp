@@ -1,0 +1,41 @@
+#include "runtime/core/orchestration_context.hpp"
+
+#include "base/crypto.hpp"
+
+#include <fmt/format.h>
+
+namespace toygres::runtime {
+
+OrchestrationContext::OrchestrationContext(Journal& journal, Identity identity)
+    : journal_(journal),
+      identity_(std::move(identity)),
+      random_state_(digest64(fmt::format("{}/{}/{}", identity_.id, identity_.key, identity_.execution))) {}
+
+// SplitMix64 (Steele, Lea, Flood 2014), seeded by who the execution is: the same numbers in every replay.
+std::uint64_t OrchestrationContext::random() {
+    auto z = (random_state_ += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+std::string OrchestrationContext::uuid() {
+    const auto high = (random() & ~0xf000ULL) | 0x4000ULL;
+    const auto low = (random() & ~(3ULL << 62)) | (2ULL << 62);
+    return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff,
+                       low >> 48, low & 0xffffffffffffULL);
+}
+
+void OrchestrationContext::set_status(Json status) {
+    if (status == journal_.status()) return;
+    journal_.emit({.kind = EventKind::status_set, .payload = std::move(status)});
+}
+
+void OrchestrationContext::log(std::string_view event, log::Fields fields) const {
+    if (journal_.replaying()) return;
+    Json object = {{"orchestration", identity_.id}, {"execution", identity_.execution}};
+    for (const auto& [key, value] : fields) object[std::string(key)] = value;
+    log::write(log::Level::info, event, object);
+}
+
+}  // namespace toygres::runtime

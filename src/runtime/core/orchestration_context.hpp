@@ -1,0 +1,322 @@
+// What an orchestration can do. Every call is recorded before anybody acts on it, and checked against the record in
+// replay; so the code between two awaits must depend on nothing but its input, the answers, now(), uuid() and random().
+#pragma once
+#include "base/log.hpp"
+#include "runtime/core/journal.hpp"
+#include "runtime/core/policy.hpp"
+#include "runtime/core/task.hpp"
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace toygres::runtime {
+
+// The answer to a command, to be awaited once. Dropped before its answer, it cancels the command: an activity gets its
+// stop token, a timer is forgotten, a child is cancelled.
+template <class T> class [[nodiscard]] Future : public DurableAwaitable {
+  public:
+    Future(Journal& journal, std::int64_t position) : journal_(&journal), position_(position) {}
+    Future(Future&& other) noexcept : journal_(std::exchange(other.journal_, nullptr)), position_(other.position_) {}
+    Future& operator=(Future&& other) noexcept {
+        if (this != &other) {
+            if (journal_) journal_->drop(position_);
+            journal_ = std::exchange(other.journal_, nullptr);
+            position_ = other.position_;
+        }
+        return *this;
+    }
+    ~Future() {
+        if (journal_) journal_->drop(position_);
+    }
+
+    bool await_ready() const {
+        const std::array one{position_};
+        return journal_->answered(position_) || (journal_->interrupted() && !journal_->waits_out(one));
+    }
+    void await_suspend(std::coroutine_handle<> handle) {
+        const std::array one{position_};
+        journal_->suspend(one, false, handle);
+    }
+    // Throws ErrorException: the failure that was recorded, or `cancelled`.
+    T await_resume() {
+        auto result = journal_->take(position_);
+        if (!result) {
+            auto error = std::move(result).error();
+            if (auto* journal = std::exchange(journal_, nullptr)) journal->drop(position_);
+            throw ErrorException(std::move(error));
+        }
+        journal_ = nullptr;
+        return decode<T>(*result);
+    }
+
+    std::int64_t position() const { return position_; }
+    Journal* journal() const { return journal_; }
+
+  private:
+    Journal* journal_;
+    std::int64_t position_;
+};
+
+// What any() gives: the index of the winner, and its value.
+template <class... Ts> struct AnyResult {
+    std::size_t index;
+    std::variant<Ts...> value;
+};
+
+namespace context_detail {
+
+// Waits for the first answer in recorded order; drops the others.
+template <class... Ts> class AnyAwaiter : public DurableAwaitable {
+  public:
+    AnyAwaiter(Journal& journal, Future<Ts>... futures)
+        : journal_(journal), positions_{futures.position()...}, futures_(std::move(futures)...) {}
+
+    bool await_ready() const { return journal_.interrupted() || journal_.ready(positions_, false); }
+    void await_suspend(std::coroutine_handle<> handle) { journal_.suspend(positions_, false, handle); }
+    AnyResult<Ts...> await_resume() { return pick(std::index_sequence_for<Ts...>()); }
+
+  private:
+    template <std::size_t... I> AnyResult<Ts...> pick(std::index_sequence<I...>) {
+        std::size_t winner = sizeof...(Ts);
+        for (std::size_t i = 0; i < positions_.size(); ++i)
+            if (journal_.answered(positions_[i]) &&
+                (winner == sizeof...(Ts) ||
+                 journal_.answered_by(positions_[i]) < journal_.answered_by(positions_[winner])))
+                winner = i;
+        std::optional<AnyResult<Ts...>> out;
+        auto futures = std::move(futures_);                                // the losers go with this scope
+        if (winner == sizeof...(Ts)) std::get<0>(futures).await_resume();  // interrupted: throws
+        ((I == winner ? void(out.emplace(AnyResult<Ts...>{
+                            I, std::variant<Ts...>(std::in_place_index<I>, std::get<I>(futures).await_resume())}))
+                      : void()),
+         ...);
+        return *std::move(out);
+    }
+
+    Journal& journal_;
+    std::array<std::int64_t, sizeof...(Ts)> positions_;
+    std::tuple<Future<Ts>...> futures_;
+};
+
+// Waits for every answer; the first failure in recorded order is thrown and the others are dropped.
+template <class T> class AllAwaiter : public DurableAwaitable {
+  public:
+    AllAwaiter(Journal& journal, std::vector<Future<T>> futures) : journal_(journal), futures_(std::move(futures)) {
+        for (const auto& future : futures_) positions_.push_back(future.position());
+    }
+    bool await_ready() const { return journal_.interrupted() || journal_.ready(positions_, true); }
+    void await_suspend(std::coroutine_handle<> handle) { journal_.suspend(positions_, true, handle); }
+    std::vector<T> await_resume() {
+        auto futures = std::move(futures_);
+        if (!journal_.ready(positions_, true) || has_failed()) first_failure(futures).await_resume();
+        std::vector<T> out;
+        out.reserve(futures.size());
+        for (auto& future : futures) out.push_back(future.await_resume());
+        return out;
+    }
+
+  private:
+    bool has_failed() const {
+        for (const auto p : positions_)
+            if (const auto it = journal_.open().find(p);
+                it != journal_.open().end() && it->second.result && !it->second.result->has_value())
+                return true;
+        return false;
+    }
+    Future<T>& first_failure(std::vector<Future<T>>& futures) const {
+        Future<T>* first = nullptr;
+        std::int64_t at = 0;
+        for (auto& future : futures) {
+            const auto it = journal_.open().find(future.position());
+            if (it == journal_.open().end()) continue;
+            const auto& result = it->second.result;
+            if (!result) {
+                if (first == nullptr) first = &future;  // interrupted: an open one throws `cancelled`
+            } else if (!result->has_value() && (at == 0 || it->second.answered_by < at)) {
+                first = &future;
+                at = it->second.answered_by;
+            }
+        }
+        return *first;
+    }
+
+    Journal& journal_;
+    std::vector<Future<T>> futures_;
+    std::vector<std::int64_t> positions_;
+};
+
+// Waits until one of several futures is answered and tells which; the futures stay the caller's.
+template <class T> class FirstAwaiter : public DurableAwaitable {
+  public:
+    FirstAwaiter(Journal& journal, const std::vector<Future<T>>& futures) : journal_(journal) {
+        for (const auto& future : futures) positions_.push_back(future.position());
+    }
+    bool await_ready() const { return journal_.interrupted() || journal_.ready(positions_, false); }
+    void await_suspend(std::coroutine_handle<> handle) { journal_.suspend(positions_, false, handle); }
+    std::size_t await_resume() const {
+        std::size_t winner = positions_.size();
+        for (std::size_t i = 0; i < positions_.size(); ++i)
+            if (journal_.answered(positions_[i]) &&
+                (winner == positions_.size() ||
+                 journal_.answered_by(positions_[i]) < journal_.answered_by(positions_[winner])))
+                winner = i;
+        if (winner == positions_.size())
+            raise(ErrorKind::cancelled, "cancelled", journal_.cancel_reason().value_or("cancelled"));
+        return winner;
+    }
+
+  private:
+    Journal& journal_;
+    std::vector<std::int64_t> positions_;
+};
+
+}  // namespace context_detail
+
+// While one is alive, a cancellation interrupts nothing: for clean-up that has to run to its end.
+class [[nodiscard]] Shield {
+  public:
+    explicit Shield(Journal& journal) : journal_(journal) { journal_.raise_shield(); }
+    Shield(const Shield&) = delete;
+    Shield& operator=(const Shield&) = delete;
+    ~Shield() { journal_.lower_shield(); }
+
+  private:
+    Journal& journal_;
+};
+
+struct ChildOptions {
+    std::string id{};  // empty: "<parent>/<execution>.<position>"
+    ClosePolicy close = ClosePolicy::cancel;
+};
+
+// Ends the execution from any depth; not an error, and attempt() lets it through.
+struct ContinueAsNew {
+    Json input;
+};
+
+// Who an execution is.
+struct Identity {
+    std::string id;
+    std::int64_t key;
+    std::int64_t execution;
+};
+
+class OrchestrationContext {
+  public:
+    OrchestrationContext(Journal& journal, Identity identity);
+    OrchestrationContext(const OrchestrationContext&) = delete;
+    OrchestrationContext& operator=(const OrchestrationContext&) = delete;
+
+    // Runs an activity: at least once, retried by the policy. Fails with the activity's last error.
+    template <class A> Future<typename A::Output> call(typename A::Input in, RetryPolicy policy = {}) {
+        return open<typename A::Output>({.kind = EventKind::activity_scheduled,
+                                         .name = std::string(A::name),
+                                         .payload = encode(in),
+                                         .options = encode(policy)});
+    }
+    // Runs a step whose SQL commits together with the record that it ran: exactly once.
+    template <class S> Future<typename S::Output> transact(typename S::Input in) {
+        return open<typename S::Output>(
+            {.kind = EventKind::step_scheduled, .name = std::string(S::name), .payload = encode(in)});
+    }
+    Future<Nothing> sleep(milliseconds duration) { return sleep_until(now() + duration); }
+    Future<Nothing> sleep_until(Timestamp when) {
+        return open<Nothing>({.kind = EventKind::timer_created, .at = when});
+    }
+    // The next signal of that name: in order of arrival, kept until somebody waits, also across continue_as_new.
+    template <class T> Future<T> wait(std::string signal) {
+        return open<T>({.kind = EventKind::wait_started, .name = std::move(signal)});
+    }
+    // Fails with the child's error, or conflict/"orchestration_exists".
+    template <class O> Future<typename O::Output> child(typename O::Input in, ChildOptions options = {}) {
+        if (options.id.empty())
+            options.id = identity_.id + "/" + std::to_string(identity_.execution) + "." +
+                         std::to_string(journal_.next_position());
+        return open<typename O::Output>({.kind = EventKind::child_scheduled,
+                                         .name = std::string(O::name),
+                                         .target = std::move(options.id),
+                                         .payload = encode(in),
+                                         .options = {{"close", enum_name(options.close)}}});
+    }
+    // Starts an orchestration that lives on its own. Await it to learn of a conflict, or drop it.
+    template <class O>
+    Future<Nothing> detach(std::string id, typename O::Input in, OnConflict on_conflict = OnConflict::use_existing) {
+        return open<Nothing>({.kind = EventKind::detach_scheduled,
+                              .name = std::string(O::name),
+                              .target = std::move(id),
+                              .payload = encode(in),
+                              .options = {{"conflict", enum_name(on_conflict)}}});
+    }
+
+    template <class... Ts> auto any(Future<Ts>... futures) {
+        return context_detail::AnyAwaiter<Ts...>(journal_, std::move(futures)...);
+    }
+    template <class T> auto all(std::vector<Future<T>> futures) {
+        return context_detail::AllAwaiter<T>(journal_, std::move(futures));
+    }
+    // The index of the first that is answered; the caller awaits or erases it.
+    template <class T> auto first_of(const std::vector<Future<T>>& futures) {
+        return context_detail::FirstAwaiter<T>(journal_, futures);
+    }
+
+    // An awaitable's error as a value, so that clean-up can be awaited: there is no co_await in a catch block.
+    template <class T> Task<Result<T>> attempt(Task<T> task);
+    template <class T> Task<Result<T>> attempt(Future<T> future);
+
+    Shield shield() { return Shield(journal_); }
+    // The reason of a pending cancellation.
+    std::optional<std::string> cancelled() const { return journal_.cancel_reason(); }
+
+    // Ends this execution and begins the next with `input`, in the latest version; signals that nobody took go with it.
+    template <class Input> [[noreturn]] void continue_as_new(const Input& input) { throw ContinueAsNew{encode(input)}; }
+
+    Timestamp now() const { return journal_.now(); }
+    std::string uuid();
+    std::uint64_t random();
+    // Visible outside as soon as it is recorded.
+    void set_status(Json status);
+    // Logs once: silent in replay.
+    void log(std::string_view event, log::Fields fields = {}) const;
+
+    const std::string& id() const { return identity_.id; }
+    std::int64_t execution() const { return identity_.execution; }
+    // Events so far; past some hundreds it is time to continue as new.
+    std::int64_t history_size() const { return journal_.next_position() - 1; }
+
+  private:
+    template <class T> Future<T> open(Event command) { return Future<T>(journal_, journal_.emit(std::move(command))); }
+
+    Journal& journal_;
+    Identity identity_;
+    std::uint64_t random_state_;
+};
+
+template <class T> Task<Result<T>> OrchestrationContext::attempt(Task<T> task) {
+    try {
+        if constexpr (std::is_void_v<T>) {
+            co_await std::move(task);
+            co_return Result<T>();
+        } else {
+            co_return Result<T>(co_await std::move(task));
+        }
+    } catch (const ContinueAsNew&) {
+        throw;
+    } catch (...) {
+        co_return Result<T>(std::unexpected(current_error()));
+    }
+}
+
+template <class T> Task<Result<T>> OrchestrationContext::attempt(Future<T> future) {
+    try {
+        co_return Result<T>(co_await std::move(future));
+    } catch (...) {
+        co_return Result<T>(std::unexpected(current_error()));
+    }
+}
+
+}  // namespace toygres::runtime

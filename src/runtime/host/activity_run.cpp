@@ -1,0 +1,135 @@
+#include "runtime/host/activity_run.hpp"
+
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+
+#include <fmt/format.h>
+
+namespace toygres::runtime {
+
+std::string ActivityContext::idempotency_key() const {
+    return fmt::format("{}/{}/{}", identity_.orchestration, identity_.execution, identity_.event);
+}
+
+ActivityRun::ActivityRun(asio::any_io_executor executor, Clock& clock, const Services& services,
+                         const ActivityFunction& function, ActivityIdentity identity, Event command, Done done)
+    : executor_(std::move(executor)),
+      clock_(clock),
+      services_(services),
+      function_(function),
+      identity_(std::move(identity)),
+      command_(std::move(command)),
+      done_(std::move(done)),
+      scheduled_at_(clock.now()),
+      time_out_(clock.alarm()),
+      silence_(clock.alarm()),
+      back_off_(clock.alarm()) {
+    if (command_.options.is_object()) policy_ = decode<RetryPolicy>(command_.options);
+}
+
+void ActivityRun::start() { attempt(); }
+
+void ActivityRun::attempt() {
+    ++identity_.attempt;
+    const int number = identity_.attempt;
+    const auto self = shared_from_this();
+    auto close = policy_.start_to_close.count() > 0 ? policy_.start_to_close : std::chrono::hours(24 * 365);
+    if (policy_.schedule_to_close.count() > 0)  // the last attempt gets what is left
+        close = std::clamp(policy_.schedule_to_close - (clock_.now() - scheduled_at_), milliseconds(1),
+                           milliseconds(close));
+    const auto restart_silence = [weak = weak_from_this(), number] {
+        const auto run = weak.lock();
+        if (!run || run->over_ || run->policy_.heartbeat_timeout.count() == 0) return;
+        run->silence_->set(run->clock_.now() + run->policy_.heartbeat_timeout, [weak, number] {
+            if (const auto silent = weak.lock())
+                silent->failed(number,
+                               {ErrorKind::timeout, "heartbeat_timeout", "the activity gave no sign of life in time"});
+        });
+    };
+    context_ = std::make_shared<ActivityContext>(identity_, services_, clock_.now() + close, heartbeat_,
+                                                 [weak = weak_from_this(), restart_silence](Json payload) {
+                                                     if (const auto run = weak.lock())
+                                                         run->heartbeat_ = std::move(payload);
+                                                     restart_silence();
+                                                 });
+    cancel_ = std::make_shared<asio::cancellation_signal>();
+    time_out_->set(clock_.now() + close, [weak = weak_from_this(), number, close] {
+        if (const auto run = weak.lock())
+            run->failed(number, {ErrorKind::timeout, "activity_timeout",
+                                 fmt::format("no result within {}", format_duration(close))});
+    });
+    restart_silence();
+    asio::co_spawn(executor_, function_(*context_, command_.payload),
+                   asio::bind_cancellation_slot(cancel_->slot(), [self, number, context = context_, cancel = cancel_](
+                                                                     std::exception_ptr failure, Json output) {
+                       if (!failure) return self->succeeded(number, std::move(output));
+                       try {
+                           std::rethrow_exception(failure);
+                       } catch (...) {
+                           self->failed(number, current_error());
+                       }
+                   }));
+}
+
+void ActivityRun::cancel_attempt() {
+    time_out_->cancel();
+    silence_->cancel();
+    if (context_) context_->request_stop();
+    if (cancel_) cancel_->emit(asio::cancellation_type::terminal);
+    context_.reset();
+    cancel_.reset();
+}
+
+void ActivityRun::stop() {
+    over_ = true;
+    back_off_->cancel();
+    cancel_attempt();
+}
+
+void ActivityRun::succeeded(int attempt, Json output) {
+    if (over_ || attempt != identity_.attempt || !context_) return;
+    finish({.kind = EventKind::activity_completed, .of = identity_.event, .payload = std::move(output)});
+}
+
+void ActivityRun::failed(int attempt, Error error) {
+    if (over_ || attempt != identity_.attempt || !context_) return;
+    const auto self = shared_from_this();
+    cancel_attempt();
+    failures_.push_back({{"attempt", attempt}, {"at", format_rfc3339(clock_.now())}, {"error", to_json_value(error)}});
+    if (failures_.size() > 20) failures_.erase(failures_.begin() + 1);  // the first and the latest tell the story
+    log::info("activity.attempt_failed", {{"orchestration", identity_.orchestration},
+                                          {"execution", identity_.execution},
+                                          {"activity", command_.name},
+                                          {"attempt", attempt},
+                                          {"code", error.code},
+                                          {"message", error.message}});
+    const bool more = error.retryable() && (policy_.attempts == 0 || attempt < policy_.attempts) &&
+                      std::ranges::find(policy_.non_retryable, error.code) == policy_.non_retryable.end();
+    auto delay = delay_before(policy_, attempt + 1);
+    if (policy_.jitter_percent > 0) {
+        const auto spread = delay.count() * policy_.jitter_percent / 100;
+        const auto draw = static_cast<std::int64_t>(digest64(random_bytes(8)) % 1001) - 500;
+        delay += milliseconds(spread * draw / 500);
+    }
+    const bool in_time =
+        policy_.schedule_to_close.count() == 0 || clock_.now() + delay < scheduled_at_ + policy_.schedule_to_close;
+    if (more && in_time) {
+        back_off_->set(clock_.now() + delay, [weak = weak_from_this()] {
+            if (const auto run = weak.lock(); run && !run->over_) run->attempt();
+        });
+        return;
+    }
+    finish({.kind = EventKind::activity_failed, .of = identity_.event, .payload = to_json_value(error)});
+}
+
+void ActivityRun::finish(Event outcome) {
+    const auto self = shared_from_this();
+    over_ = true;
+    time_out_->cancel();
+    silence_->cancel();
+    context_.reset();
+    if (!failures_.empty()) outcome.options = {{"attempts", failures_}};
+    done_(std::move(outcome));
+}
+
+}  // namespace toygres::runtime

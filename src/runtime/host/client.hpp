@@ -1,0 +1,72 @@
+// What the rest of the product does with orchestrations: start, signal, cancel, look, wait.
+#pragma once
+#include "runtime/core/event.hpp"
+#include "runtime/host/clock.hpp"
+#include "runtime/store/store.hpp"
+
+#include <map>
+
+namespace toygres::runtime {
+
+class Host;
+
+// One recorded event as a client sees it.
+struct RecordedEvent {
+    std::int64_t execution;
+    std::int64_t event;  // position, from 1
+    std::string kind;
+    std::optional<std::string> name;
+    std::optional<std::int64_t> of;
+    std::optional<std::string> target;
+    Json data;
+    Json options;
+    std::optional<Timestamp> at;
+};
+BOOST_DESCRIBE_STRUCT(RecordedEvent, (), (execution, event, kind, name, of, target, data, options, at))
+
+class Client {
+  public:
+    // `host`: the one of this process, if there is one: it is told at once of what was put into its inbox.
+    Client(asio::any_io_executor executor, Store& store, Clock& clock, Host* host = nullptr);
+
+    // Errors: conflict/"orchestration_exists" unless the policy says otherwise; transient.
+    template <class O>
+    asio::awaitable<Result<StartOutcome>> start(std::string id, typename O::Input input,
+                                                OnConflict on_conflict = OnConflict::fail) {
+        return start(
+            {.id = std::move(id), .name = std::string(O::name), .input = encode(input), .on_conflict = on_conflict});
+    }
+    asio::awaitable<Result<StartOutcome>> start(StartRequest request);
+    // Starts in a transaction of the caller's own, on PostgreSQL: it is there if, and only if, the caller commits;
+    // announce() after that. Errors: conflict/"orchestration_exists" and what SQL gives.
+    static asio::awaitable<Result<StartOutcome>> start_in(pg::Connection& transaction, StartRequest request);
+    asio::awaitable<void> announce(std::string id);
+
+    // Errors: not_found/"orchestration_not_found", conflict/"orchestration_finished", transient. A dedup key makes a
+    // repeated call harmless.
+    asio::awaitable<Result<void>> signal(std::string id, std::string name, Json payload, std::string dedup_key = {});
+    asio::awaitable<Result<void>> cancel(std::string id, std::string reason);
+    asio::awaitable<Result<void>> terminate(std::string id, std::string reason);
+
+    // Error: not_found/"orchestration_not_found".
+    asio::awaitable<Result<OrchestrationRow>> get(std::string id);
+    asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter);
+    // `execution` 0: the current one.
+    asio::awaitable<Result<std::vector<RecordedEvent>>> history(std::string id, std::int64_t execution = 0);
+    // The row once it has ended. Errors: timeout/"still_running", not_found.
+    asio::awaitable<Result<OrchestrationRow>> wait(std::string id, std::chrono::milliseconds timeout);
+
+    // For the host: wakes those who wait for `id`.
+    void finished(const std::string& id);
+
+  private:
+    asio::awaitable<Result<void>> send(Message message);
+
+    asio::any_io_executor executor_;
+    Store& store_;
+    Clock& clock_;
+    Host* host_;
+    std::multimap<std::string, Pause*> waiting_;
+};
+
+}  // namespace toygres::runtime

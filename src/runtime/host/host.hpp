@@ -1,0 +1,149 @@
+// A process of the runtime: owns shards, runs the turns of their orchestrations, commits them, and only then lets their
+// effects out. Single-threaded: everything happens on one io_context.
+#pragma once
+#include "runtime/core/registry.hpp"
+#include "runtime/host/activity_context.hpp"
+#include "runtime/host/committer.hpp"
+#include "runtime/host/live.hpp"
+#include "runtime/host/timer_queue.hpp"
+#include "runtime/store/store.hpp"
+
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace toygres::runtime {
+
+struct HostOptions {
+    std::string name = "toygres";
+    std::chrono::milliseconds lease{9'000};
+    std::chrono::milliseconds renewal{3'000};
+    std::chrono::milliseconds inbox_poll{2'000};  // the net under the notices; jittered
+    std::size_t activities_max = 256;             // running at once; more wait in order
+    bool evict_every_turn = false;                // test mode: every turn replays its history
+    std::size_t live_max = 20'000;                // executions kept in memory; more are evicted when idle
+};
+
+class Host {
+  public:
+    Host(asio::io_context& io, Store& store, Clock& clock, const OrchestrationRegistry& orchestrations,
+         const ActivityRegistry& activities, const Services& services, HostOptions options);
+    ~Host();
+    Host(const Host&) = delete;
+    Host& operator=(const Host&) = delete;
+
+    // Joins and begins to take shards. Waits for the database as long as it takes, or until stop().
+    asio::awaitable<void> start();
+    // Hands the shards over: commits in flight end, activities are stopped and run again by the next owner.
+    asio::awaitable<void> stop();
+
+    // A client of this process put something into the inbox.
+    void nudge(const std::string& orchestration);
+    // Called once with every orchestration that ends here.
+    std::function<void(const std::string& id)> on_finished;
+
+    std::size_t owned_shards() const { return owned_.size(); }
+    std::size_t live_count() const { return live_.size(); }
+    std::size_t stuck_count() const;
+    std::int64_t worker() const { return worker_; }
+    // False while the database is away or no shard could be had.
+    bool healthy() const { return healthy_; }
+
+  private:
+    struct Effect {
+        std::int64_t execution;
+        std::int64_t position;
+        Event command;
+    };
+    struct Computed {
+        Turn turn;
+        std::vector<Effect> effects;
+        std::unique_ptr<Execution> next;  // of a continue-as-new
+    };
+
+    // ownership (host_shards.cpp)
+    asio::awaitable<void> keep_shards();
+    asio::awaitable<void> look_at_membership();
+    asio::awaitable<void> load_shards(std::vector<ShardEpoch> claimed);
+    asio::awaitable<void> release_shards(std::vector<int> shards);
+    void drop_shard(int shard);
+    void forget(const LivePtr& live);
+    std::optional<ShardEpoch> epoch_of(int shard) const;
+    bool still_owned(const ShardEpoch& shard) const;
+
+    // inbox (host_inbox.cpp)
+    asio::awaitable<void> listen();
+    asio::awaitable<void> read_inbox();
+    asio::awaitable<void> poll_inbox();
+    asio::awaitable<void> take_inbox();
+    void take_message(const Message& message);
+    void was_consumed(std::int64_t message);
+    void reading_ended();
+    Arrival to_arrival(const Message& message) const;
+    void consume(const Message& message);
+    void notify(int shard);
+    asio::awaitable<void> send_notices();
+
+    // turns (host_turns.cpp)
+    void post(const LivePtr& live, Arrival arrival);
+    void schedule(const LivePtr& live);
+    void run_turn(const LivePtr& live);
+    asio::awaitable<void> load_execution(LivePtr live);
+    std::optional<Computed> compute(const LivePtr& live);
+    void record(Computed& out, Live& live, Execution& execution, std::int64_t first_event);
+    void end_execution(Computed& out, Live& live);
+    void add_messages(Computed& out, Live& live, Execution& execution);
+    void commit(const LivePtr& live, Computed computed);
+    void committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt);
+    void park(const LivePtr& live, const std::string& code, const std::string& reason);
+
+    // effects (host_effects.cpp)
+    void release(const LivePtr& live, const Effect& effect);
+    void take_up(const LivePtr& live);
+    void started(const LivePtr& live, const Effect& effect, const StartRequest& request, const StartOutcome& outcome);
+    void start_activity(const LivePtr& live, const Effect& effect);
+    void pump_activities();
+    void start_step(const LivePtr& live, const Effect& effect);
+    asio::awaitable<void> run_step(LivePtr live, Effect effect);
+    asio::awaitable<void> check_start(LivePtr live, Effect effect);
+    void stop_command(Live& live, std::int64_t position);
+    void stop_all(Live& live);
+    StartRequest start_request(const Live& live, const Effect& effect) const;
+
+    asio::io_context& io_;
+    Store& store_;
+    Clock& clock_;
+    const OrchestrationRegistry& orchestrations_;
+    const ActivityRegistry& activities_;
+    const Services& services_;
+    HostOptions options_;
+
+    std::int64_t worker_ = 0;
+    std::unique_ptr<Committer> committer_;
+    TimerQueue timers_;
+    std::map<int, std::int64_t> owned_;  // shard -> epoch
+    std::set<int> draining_;
+    std::unordered_map<std::string, LivePtr> live_;
+    std::unordered_set<std::int64_t> taken_;  // inbox rows on their way into a turn
+    std::vector<std::int64_t> consumed_;      // of these, the ones that a reading under way may still bring once more
+    int readings_ = 0;                        // of the inbox, under way
+    std::set<int> notices_;
+    bool sending_notices_ = false;
+    bool inbox_due_ = false;
+    std::deque<std::function<void()>> waiting_activities_;
+    std::size_t running_activities_ = 0;
+    Pause membership_wake_;
+    Pause inbox_wake_;
+    Pause drain_wake_;
+    bool stopping_ = false;
+    bool healthy_ = false;
+    struct {
+        bool committer = false;
+        bool membership = false;
+        bool listener = false;
+        bool inbox = false;
+    } loops_;  // background coroutines that still run
+};
+
+}  // namespace toygres::runtime

@@ -1,0 +1,233 @@
+// Effects: what a committed command sets in motion, and how an owner takes up those of its predecessor.
+#include "base/log.hpp"
+#include "metrics/metrics.hpp"
+#include "runtime/host/host.hpp"
+
+#include <fmt/format.h>
+
+namespace toygres::runtime {
+
+using namespace std::chrono_literals;
+
+StartRequest Host::start_request(const Live& live, const Effect& effect) const {
+    const auto& command = effect.command;
+    const bool detached = command.kind == EventKind::detach_scheduled;
+    auto policy = OnConflict::fail;
+    if (detached)
+        policy =
+            enum_from<OnConflict>(command.options.value("conflict", std::string())).value_or(OnConflict::use_existing);
+    return {.id = command.target,
+            .name = command.name,
+            .input = command.payload,
+            .on_conflict = policy,
+            .parent = Parent{live.row.id, effect.execution, effect.position},
+            .detached = detached};
+}
+
+void Host::release(const LivePtr& live, const Effect& effect) {
+    switch (effect.command.kind) {
+        case EventKind::activity_scheduled:
+            start_activity(live, effect);
+            break;
+        case EventKind::step_scheduled:
+            start_step(live, effect);
+            break;
+        case EventKind::timer_created:
+            live->timers[effect.position] = timers_.add(effect.command.at, [this, live, effect] {
+                live->timers.erase(effect.position);
+                post(live,
+                     {.event = {.kind = EventKind::timer_fired, .of = effect.position}, .execution = effect.execution});
+            });
+            break;
+        case EventKind::cancelled:
+            stop_command(*live, effect.command.of);
+            break;
+        default:
+            break;
+    }
+}
+
+// After a takeover: every open command whose answer is neither recorded nor on its way is set in motion again.
+void Host::take_up(const LivePtr& live) {
+    live->recovering = false;
+    const auto answered = [&](std::int64_t position) {
+        return std::ranges::any_of(live->arrivals, [&](const Arrival& a) {
+            return a.event.of == position && (a.execution == 0 || a.execution == live->row.execution);
+        });
+    };
+    // Gathered first: releasing one may park the orchestration, and its execution is gone then.
+    std::vector<Effect> effects;
+    for (const auto& [position, open] : live->execution->open())
+        if (!open.result && !answered(position)) effects.push_back({live->row.execution, position, open.command});
+    for (const auto& effect : effects) {
+        const auto kind = effect.command.kind;
+        if (kind == EventKind::child_scheduled) live->children[effect.position] = effect.command.target;
+        if (kind == EventKind::child_scheduled || kind == EventKind::detach_scheduled)
+            asio::co_spawn(io_, check_start(live, effect), asio::detached);
+        else
+            release(live, effect);
+        if (live->type == nullptr) return;
+    }
+}
+
+asio::awaitable<void> Host::check_start(LivePtr live, Effect effect) {
+    Pause pause(io_.get_executor(), clock_);
+    std::vector<StartRequest> request;
+    request.push_back(start_request(*live, effect));
+    while (!live->dropped && !stopping_) {
+        auto found = co_await store_.find_starts(request);
+        if (live->dropped) co_return;
+        if (found) {
+            auto outcome = found->front();
+            outcome.created = outcome.by_this_command;
+            started(live, effect, request.front(), outcome);
+            co_return;
+        }
+        co_await pause.wait(200ms);
+    }
+}
+
+void Host::started(const LivePtr& live, const Effect& effect, const StartRequest& request,
+                   const StartOutcome& outcome) {
+    const auto shard = shard_of(request.id);
+    if (outcome.created) {
+        if (owned_.contains(shard)) {
+            inbox_due_ = true;
+            inbox_wake_.wake();
+        } else {
+            notify(shard);
+        }
+    }
+    const auto exists = [&] {
+        return to_json_value(Error{ErrorKind::conflict, "orchestration_exists",
+                                   fmt::format("an orchestration {} exists already", request.id)});
+    };
+    const auto answer = [&](EventKind kind, Json payload) {
+        post(live, {.event = {.kind = kind, .of = effect.position, .payload = std::move(payload)},
+                    .execution = effect.execution});
+    };
+    if (!request.detached) {
+        if (!outcome.created && !outcome.by_this_command) answer(EventKind::child_failed, exists());
+    } else if (!outcome.created && request.on_conflict == OnConflict::fail) {
+        answer(EventKind::detach_failed, exists());
+    } else {
+        answer(EventKind::detach_accepted, {});
+    }
+}
+
+void Host::start_activity(const LivePtr& live, const Effect& effect) {
+    const auto* function = activities_.activity(effect.command.name);
+    if (function == nullptr) {
+        return park(live, "unknown_activity",
+                    fmt::format("no activity {} is known to this release", effect.command.name));
+    }
+    auto run =
+        std::make_shared<ActivityRun>(io_.get_executor(), clock_, services_, *function,
+                                      ActivityIdentity{live->row.id, effect.execution, effect.position, 0},
+                                      effect.command, [this, live, effect](Event outcome) {
+                                          live->activities.erase(effect.position);
+                                          --running_activities_;
+                                          pump_activities();
+                                          post(live, {.event = std::move(outcome), .execution = effect.execution});
+                                      });
+    live->activities[effect.position] = run;
+    waiting_activities_.push_back([this, weak = std::weak_ptr(run)] {
+        if (const auto waiting = weak.lock()) {
+            ++running_activities_;
+            waiting->start();
+        }
+    });
+    pump_activities();
+}
+
+void Host::pump_activities() {
+    while (!waiting_activities_.empty() && running_activities_ < options_.activities_max) {
+        auto next = std::move(waiting_activities_.front());
+        waiting_activities_.pop_front();
+        next();
+    }
+}
+
+void Host::start_step(const LivePtr& live, const Effect& effect) {
+    live->steps[effect.position] = 1;
+    asio::co_spawn(io_, run_step(live, effect), asio::detached);
+}
+
+asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
+    const auto* function = activities_.step(effect.command.name);
+    if (function == nullptr) {
+        park(live, "unknown_step", fmt::format("no step {} is known to this release", effect.command.name));
+        co_return;
+    }
+    Pause pause(io_.get_executor(), clock_);
+    for (int failures = 0; !live->dropped && live->steps.contains(effect.position); ++failures) {
+        const auto owner = epoch_of(live->shard);
+        if (!owner) co_return;
+        const Fence fence{worker_, {*owner}};
+        Message completion{.orchestration = live->row.id,
+                           .kind = MessageKind::step_completed,
+                           .execution = effect.execution,
+                           .event = effect.position,
+                           .dedup_key = fmt::format("step/{}/{}", effect.execution, effect.position)};
+        const auto id = live->row.id;
+        auto receipt = co_await store_.run_step(fence, completion,
+                                                [this, function, id, input = effect.command.payload](
+                                                    StepTransaction& transaction) -> asio::awaitable<Json> {
+                                                    StepContext context(transaction, services_, id);
+                                                    co_return co_await (*function)(context, input);
+                                                });
+        if (live->dropped) co_return;
+        if (receipt) {
+            live->steps.erase(effect.position);
+            completion.id = receipt->message_id;
+            completion.payload = std::move(receipt->output);
+            take_message(completion);
+            co_return;
+        }
+        const auto error = receipt.error();
+        if (error.code == "fence_lost") {
+            drop_shard(live->shard);
+            membership_wake_.wake();
+            co_return;
+        }
+        if (!error.retryable()) {
+            live->steps.erase(effect.position);
+            post(live,
+                 {.event = {.kind = EventKind::step_failed, .of = effect.position, .payload = to_json_value(error)},
+                  .execution = effect.execution});
+            co_return;
+        }
+        if (failures == 0)
+            log::warning("step.interrupted", {{"orchestration", id},
+                                              {"step", effect.command.name},
+                                              {"code", error.code},
+                                              {"message", error.message}});
+        co_await pause.wait(std::min(milliseconds(20 << std::min(failures, 6)), milliseconds(1000)));
+    }
+}
+
+void Host::stop_command(Live& live, std::int64_t position) {
+    if (const auto timer = live.timers.find(position); timer != live.timers.end()) {
+        timers_.remove(timer->second);
+        live.timers.erase(timer);
+    }
+    live.steps.erase(position);
+    if (const auto run = live.activities.find(position); run != live.activities.end()) {
+        const bool running = run->second->running();
+        run->second->stop();
+        live.activities.erase(run);
+        if (running) {
+            --running_activities_;
+            pump_activities();
+        }
+    }
+}
+
+void Host::stop_all(Live& live) {
+    while (!live.timers.empty()) stop_command(live, live.timers.begin()->first);
+    while (!live.activities.empty()) stop_command(live, live.activities.begin()->first);
+    live.steps.clear();
+    live.children.clear();
+}
+
+}  // namespace toygres::runtime

@@ -1,0 +1,346 @@
+// Turns: arrivals in, events and commands recorded, effects released after the commit.
+#include "base/log.hpp"
+#include "metrics/metrics.hpp"
+#include "runtime/host/host.hpp"
+
+#include <fmt/format.h>
+
+namespace toygres::runtime {
+namespace {
+
+constexpr int continuations_per_turn_max = 16;
+
+auto& parked_total() {
+    static auto& m = metrics::counter("toygres_runtime_parked_total",
+                                      "Orchestrations parked for a difference in replay or an unknown name");
+    return m;
+}
+
+void count_end(const OrchestrationRow& row, Status status) {
+    metrics::counter("toygres_runtime_orchestrations_finished_total", "Orchestrations that ended",
+                     {{"name", row.name}, {"status", enum_name(status)}})
+        .Increment();
+}
+
+}  // namespace
+
+void Host::post(const LivePtr& live, Arrival arrival) {
+    if (live->dropped) return;
+    live->arrivals.push_back(std::move(arrival));
+    schedule(live);
+}
+
+void Host::schedule(const LivePtr& live) {
+    if (live->state != LiveState::idle || live->dropped) return;
+    live->state = LiveState::scheduled;
+    asio::post(io_, [this, live] { run_turn(live); });
+}
+
+void Host::run_turn(const LivePtr& live) {
+    if (live->dropped || draining_.contains(live->shard)) return;
+    live->state = LiveState::idle;
+    if (live->type == nullptr) {
+        live->type = live->row.version ? orchestrations_.find(live->row.name, *live->row.version)
+                                       : orchestrations_.latest(live->row.name);
+        if (live->type == nullptr)
+            return park(live, "unknown_orchestration",
+                        fmt::format("no orchestration {}{} is known to this release", live->row.name,
+                                    live->row.version ? fmt::format(" version {}", *live->row.version) : ""));
+    }
+    if (!live->execution && live->row.next_event > 1) {
+        live->state = LiveState::loading;
+        asio::co_spawn(io_, load_execution(live), asio::detached);
+        return;
+    }
+    if (live->recovering) take_up(live);
+    if (live->type == nullptr || live->arrivals.empty()) return;  // parked by what was taken up
+    auto computed = compute(live);
+    if (computed) commit(live, *std::move(computed));
+}
+
+asio::awaitable<void> Host::load_execution(LivePtr live) {
+    Pause pause(io_.get_executor(), clock_);
+    std::vector<Event> history;
+    std::optional<Error> bad;
+    for (;;) {
+        auto turns = co_await store_.load_history(live->row.key, live->row.execution);
+        if (live->dropped || stopping_) co_return;
+        if (turns) {
+            for (const auto& text : *turns) {
+                auto events = events_from_text(text);
+                if (!events) {
+                    bad = events.error();
+                    break;
+                }
+                std::ranges::move(*events, std::back_inserter(history));
+            }
+            break;
+        }
+        co_await pause.wait(std::chrono::milliseconds(200));
+        if (live->dropped || stopping_) co_return;
+    }
+    live->state = LiveState::idle;
+    if (!bad) {
+        auto execution =
+            std::make_unique<Execution>(*live->type, Identity{live->row.id, live->row.key, live->row.execution});
+        if (auto replayed = execution->replay(history); !replayed)
+            bad = replayed.error();
+        else if (execution->next_position() != live->row.next_event)
+            bad = Error{ErrorKind::internal, "bad_history",
+                        fmt::format("the history has {} events, the row expects {}", execution->next_position() - 1,
+                                    live->row.next_event - 1)};
+        else
+            live->execution = std::move(execution);
+    }
+    if (bad) {
+        park(live, bad->code, bad->message);
+        co_return;
+    }
+    if (!live->stuck_reason.empty() || live->row.status == Status::stuck) {
+        live->stuck_reason.clear();
+        live->row.status = Status::running;
+    }
+    run_turn(live);
+}
+
+void Host::record(Computed& out, Live& live, Execution& execution, std::int64_t first_event) {
+    const auto events = execution.take_new_events();
+    if (events.empty()) return;
+    out.turn.rows.push_back({live.row.execution, first_event, events_to_text(events, 0)});
+    auto position = first_event;
+    for (const auto& event : events) {
+        if (event.kind == EventKind::status_set) out.turn.custom_status = event.payload;
+        if (!is_arrival(event.kind)) out.effects.push_back({live.row.execution, position, event});
+        ++position;
+    }
+}
+
+std::optional<Host::Computed> Host::compute(const LivePtr& live) {
+    Computed out;
+    auto& row = live->row;
+    if (!live->execution)
+        live->execution = std::make_unique<Execution>(*live->type, Identity{row.id, row.key, row.execution});
+    const auto first = live->execution->next_position();
+    bool begun = first > 1;
+    bool terminated = false;
+    auto arrivals = std::exchange(live->arrivals, {});
+    for (auto& arrival : arrivals) {
+        if (arrival.message_id != 0) out.turn.consumed.push_back(arrival.message_id);
+        if (arrival.execution != 0 && arrival.execution != row.execution) continue;
+        if (!begun) {
+            // Whatever comes first starts it: signals may overtake the start message.
+            begun = live->execution->deliver({.kind = EventKind::started, .payload = row.input, .at = clock_.now()});
+        }
+        if (arrival.event.kind == EventKind::started) continue;
+        if (arrival.terminate) {
+            terminated = true;
+            break;
+        }
+        arrival.event.at = clock_.now();
+        live->execution->deliver(arrival.event);
+    }
+    out.turn.key = row.key;
+    out.turn.id = row.id;
+    out.turn.version = live->type->version;
+    record(out, *live, *live->execution, first);
+    if (terminated && !live->execution->terminal()) {
+        const auto reason = to_json_value(Error{ErrorKind::cancelled, "terminated", "terminated by an operator"});
+        const std::vector<Event> last{{.kind = EventKind::failed, .payload = reason}};
+        out.turn.rows.push_back({row.execution, live->execution->next_position(), events_to_text(last, 0)});
+        out.turn.status = Status::terminated;
+        out.turn.error = reason;
+    }
+    end_execution(out, *live);
+    if (out.turn.rows.empty() && out.turn.consumed.empty()) return std::nullopt;
+    if (out.turn.rows.empty()) out.turn.key = 0;  // nothing but late messages
+    out.turn.execution = row.execution;
+    out.turn.next_event = live->execution->next_position();
+    if (live->row.parent && !live->row.detached && is_finished(out.turn.status)) {
+        const auto& parent = *live->row.parent;
+        const bool done = out.turn.status == Status::completed;
+        out.turn.messages.push_back({.orchestration = parent.id,
+                                     .kind = done ? MessageKind::child_completed : MessageKind::child_failed,
+                                     .execution = parent.execution,
+                                     .event = parent.event,
+                                     .payload = done ? out.turn.output : out.turn.error,
+                                     .dedup_key = fmt::format("child/{}/{}", parent.execution, parent.event)});
+    }
+    return out;
+}
+
+// What the end of an execution means: the orchestration's end, or the beginning of the next execution in the same turn.
+void Host::end_execution(Computed& out, Live& live) {
+    for (int continuations = 0;; ++continuations) {
+        auto& execution = *live.execution;
+        add_messages(out, live, execution);
+        const auto terminal = execution.terminal();
+        if (!terminal) return;
+        if (terminal->kind == EventKind::completed) {
+            out.turn.status = Status::completed;
+            out.turn.output = terminal->payload;
+            return;
+        }
+        if (terminal->kind == EventKind::failed) {
+            const auto error = error_from_json(terminal->payload);
+            out.turn.status = error.kind == ErrorKind::cancelled ? Status::cancelled : Status::failed;
+            out.turn.error = terminal->payload;
+            return;
+        }
+        if (continuations == continuations_per_turn_max) {
+            const auto error = to_json_value(Error{ErrorKind::internal, "continues_without_waiting",
+                                                   "it continued as new many times without waiting for anything"});
+            const std::vector<Event> last{{.kind = EventKind::failed, .payload = error}};
+            out.turn.rows.push_back({live.row.execution, execution.next_position(), events_to_text(last, 0)});
+            out.turn.status = Status::failed;
+            out.turn.error = error;
+            return;
+        }
+        const auto* latest = orchestrations_.latest(live.row.name);
+        TG_ASSERT(latest != nullptr);
+        stop_all(live);
+        live.type = latest;
+        live.row.version = latest->version;
+        out.turn.version = latest->version;
+        ++live.row.execution;
+        live.row.input = terminal->payload;
+        out.turn.input = terminal->payload;
+        live.execution = std::make_unique<Execution>(*latest, Identity{live.row.id, live.row.key, live.row.execution});
+        live.execution->deliver(
+            {.kind = EventKind::started, .payload = live.row.input, .options = terminal->options, .at = clock_.now()});
+        record(out, live, *live.execution, 1);
+    }
+}
+
+// Messages and starts that the commands of this turn stand for; of one execution at a time.
+void Host::add_messages(Computed& out, Live& live, Execution& execution) {
+    const auto cancel = [&](const std::string& child, std::int64_t position) {
+        out.turn.messages.push_back(
+            {.orchestration = child,
+             .kind = MessageKind::cancel,
+             .payload = fmt::format("cancelled by {}", live.row.id),
+             .dedup_key = fmt::format("cancel/{}/{}/{}", live.row.id, live.row.execution, position)});
+    };
+    for (const auto& effect : out.effects) {
+        if (effect.execution != live.row.execution) continue;
+        if (effect.command.kind == EventKind::child_scheduled || effect.command.kind == EventKind::detach_scheduled) {
+            out.turn.starts.push_back(start_request(live, effect));
+            if (effect.command.kind == EventKind::child_scheduled)
+                live.children[effect.position] = effect.command.target;
+        } else if (effect.command.kind == EventKind::cancelled || effect.command.kind == EventKind::child_cancelled) {
+            if (const auto child = live.children.find(effect.command.of); child != live.children.end())
+                cancel(child->second, effect.command.of);
+        }
+    }
+    if (!execution.terminal()) return;
+    for (const auto& [position, open] : execution.open())
+        if (open.command.kind == EventKind::child_scheduled && !open.result &&
+            open.command.options.value("close", std::string("cancel")) == "cancel")
+            cancel(open.command.target, position);
+}
+
+void Host::commit(const LivePtr& live, Computed computed) {
+    const auto owner = epoch_of(live->shard);
+    if (!owner) return;
+    live->state = LiveState::committing;
+    auto shared = std::make_shared<Computed>(std::move(computed));
+    committer_->submit({shared->turn, *owner, [this, live, shared](Result<TurnReceipt> receipt) {
+                            for (const auto id : shared->turn.consumed) was_consumed(id);
+                            if (live->dropped) return drain_wake_.wake();
+                            live->state = LiveState::idle;
+                            if (receipt) {
+                                committed(live, *shared, *receipt);
+                            } else if (receipt.error().code == "fence_lost" || receipt.error().retryable() ||
+                                       receipt.error().kind == ErrorKind::cancelled) {
+                                drop_shard(live->shard);
+                                membership_wake_.wake();
+                            } else {
+                                // The database refuses this very turn: what was computed is void, the record stands.
+                                live->execution.reset();
+                                park(live, receipt.error().code, receipt.error().message);
+                            }
+                            drain_wake_.wake();
+                        }});
+}
+
+void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt) {
+    const auto& turn = computed.turn;
+    for (std::size_t i = 0; i < turn.messages.size(); ++i) {
+        auto message = turn.messages[i];
+        const auto shard = shard_of(message.orchestration);
+        if (!owned_.contains(shard)) {
+            notify(shard);
+        } else if (receipt.message_ids[i] != 0 && live_.contains(message.orchestration)) {
+            message.id = receipt.message_ids[i];
+            take_message(message);
+        } else {
+            inbox_due_ = true;
+            inbox_wake_.wake();
+        }
+    }
+    if (turn.key == 0) {
+        if (!live->arrivals.empty()) schedule(live);
+        return;
+    }
+    live->row.status = turn.status;
+    live->row.version = turn.version;
+    live->row.next_event = turn.next_event;
+    if (turn.custom_status) live->row.custom_status = *turn.custom_status;
+    std::size_t start = 0;
+    for (const auto& effect : computed.effects) {
+        const bool starts =
+            effect.command.kind == EventKind::child_scheduled || effect.command.kind == EventKind::detach_scheduled;
+        if (starts) {
+            const auto i = start++;
+            started(live, effect, turn.starts[i], receipt.starts[i]);
+        } else if (effect.execution == live->row.execution && !is_finished(turn.status)) {
+            release(live, effect);
+        }
+    }
+    if (is_finished(turn.status)) {
+        count_end(live->row, turn.status);
+        log::info("orchestration.finished", {{"orchestration", turn.id},
+                                             {"name", live->row.name},
+                                             {"status", enum_name(turn.status)},
+                                             {"execution", turn.execution},
+                                             {"code", turn.error.is_object() ? turn.error.value("code", "") : ""}});
+        auto late = std::exchange(live->arrivals, {});
+        const auto id = live->row.id;
+        forget(live);
+        for (const auto& arrival : late)
+            if (arrival.message_id != 0) {
+                taken_.insert(arrival.message_id);
+                consume({.id = arrival.message_id, .orchestration = id, .kind = MessageKind::signal});
+            }
+        if (on_finished) on_finished(id);
+        return;
+    }
+    if (options_.evict_every_turn || live_.size() > options_.live_max) live->execution.reset();
+    if (!live->arrivals.empty()) schedule(live);
+}
+
+void Host::park(const LivePtr& live, const std::string& code, const std::string& reason) {
+    live->stuck_reason = reason;
+    live->execution.reset();
+    live->type = nullptr;
+    parked_total().Increment();
+    log::error("orchestration.parked",
+               {{"orchestration", live->row.id}, {"name", live->row.name}, {"code", code}, {"reason", reason}});
+    const auto owner = epoch_of(live->shard);
+    if (!owner || live->row.status == Status::stuck) return;
+    live->row.status = Status::stuck;
+    Turn turn{.key = live->row.key,
+              .id = live->row.id,
+              .version = live->row.version.value_or(0),
+              .execution = live->row.execution,
+              .next_event = live->row.next_event,
+              .status = Status::stuck,
+              .error = to_json_value(Error{ErrorKind::internal, code, reason})};
+    live->state = LiveState::committing;
+    // What arrives for a parked one stays in the inbox's care: arrivals are kept in memory and consumed with a turn.
+    committer_->submit({std::move(turn), *owner, [this, live](const Result<TurnReceipt>&) {
+                            live->state = LiveState::idle;
+                            drain_wake_.wake();
+                        }});
+}
+
+}  // namespace toygres::runtime

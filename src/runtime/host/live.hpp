@@ -1,0 +1,47 @@
+// An open orchestration in the memory of its owner.
+#pragma once
+#include "runtime/core/registry.hpp"
+#include "runtime/host/activity_run.hpp"
+#include "runtime/host/timer_queue.hpp"
+#include "runtime/store/records.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+
+namespace toygres::runtime {
+
+// Something that happened to an orchestration and is not recorded yet.
+struct Arrival {
+    Event event;
+    std::int64_t message_id = 0;  // inbox row to consume with it; 0: none
+    std::int64_t execution = 0;   // for which it is meant; 0: whichever runs
+    bool terminate = false;
+};
+
+enum class LiveState {
+    idle,        // waits for an arrival
+    scheduled,   // a turn will be computed
+    loading,     // its history is being read
+    committing,  // a turn is on its way to the database
+};
+
+struct Live {
+    OrchestrationRow row;
+    int shard;
+    const OrchestrationType* type = nullptr;
+    std::unique_ptr<Execution> execution{};  // none: not started, or evicted
+    LiveState state = LiveState::idle;
+    bool dropped = false;     // no longer ours: nothing it does counts
+    bool recovering = false;  // open commands of a former owner are yet to be taken up
+    std::string stuck_reason{};
+    std::deque<Arrival> arrivals{};
+    std::map<std::int64_t, std::shared_ptr<ActivityRun>> activities{};
+    std::map<std::int64_t, TimerQueue::Id> timers{};
+    std::map<std::int64_t, int> steps{};             // running steps
+    std::map<std::int64_t, std::string> children{};  // ids, by the position of the command
+};
+
+using LivePtr = std::shared_ptr<Live>;
+
+}  // namespace toygres::runtime

@@ -1,0 +1,47 @@
+#include "runtime/store/pg_queries.hpp"
+
+namespace toygres::runtime::queries {
+
+OrchestrationRow to_orchestration(const pg::Row& row) {
+    std::optional<Parent> parent;
+    if (!row.null(6)) parent = Parent{row.get<std::string>(6), row.get<std::int64_t>(7), row.get<std::int64_t>(8)};
+    return {.key = row.get<std::int64_t>(0),
+            .id = row.get<std::string>(1),
+            .name = row.get<std::string>(2),
+            .version = row.get<std::optional<int>>(3),
+            .execution = row.get<std::int64_t>(4),
+            .status = enum_from<Status>(row.text(5)).value_or(Status::stuck),
+            .parent = std::move(parent),
+            .detached = row.get<bool>(9),
+            .input = row.get<Json>(10),
+            .output = row.get<Json>(11),
+            .error = row.get<Json>(12),
+            .custom_status = row.get<Json>(13),
+            .tags = row.get<Json>(14),
+            .next_event = row.get<std::int64_t>(15),
+            .created_at = row.get<Timestamp>(16),
+            .updated_at = row.get<Timestamp>(17),
+            .finished_at = row.get<std::optional<Timestamp>>(18)};
+}
+
+Message to_message(const pg::Row& row) {
+    return {.id = row.get<std::int64_t>(0),
+            .orchestration = row.get<std::string>(1),
+            .kind = enum_from<MessageKind>(row.text(2)).value_or(MessageKind::signal),
+            .execution = row.get<std::int64_t>(3),
+            .event = row.get<std::int64_t>(4),
+            .name = row.get<std::string>(5),
+            .payload = row.get<Json>(6),
+            .dedup_key = row.get<std::string>(7)};
+}
+
+pg::Params start_params(const StartRequest& request) {
+    const auto& parent = request.parent;
+    return pg::params(request.id, shard_of(request.id), request.name, request.input.dump(),
+                      parent ? std::optional(parent->id) : std::nullopt,
+                      parent ? std::optional(parent->execution) : std::nullopt,
+                      parent ? std::optional(parent->event) : std::nullopt, request.detached, request.tags.dump(),
+                      enum_name(request.on_conflict));
+}
+
+}  // namespace toygres::runtime::queries

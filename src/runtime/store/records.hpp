@@ -1,0 +1,168 @@
+// What the store keeps, as values.
+#pragma once
+#include "base/json.hpp"
+#include "runtime/core/policy.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::runtime {
+
+inline constexpr int shard_count = 64;
+int shard_of(std::string_view orchestration);
+
+enum class Status : std::uint8_t { pending, running, completed, failed, cancelled, terminated, stuck };
+BOOST_DESCRIBE_ENUM(Status, pending, running, completed, failed, cancelled, terminated, stuck)
+constexpr bool is_finished(Status s) { return s != Status::pending && s != Status::running && s != Status::stuck; }
+
+// The command that started an orchestration.
+struct Parent {
+    std::string id;
+    std::int64_t execution;
+    std::int64_t event;
+    bool operator==(const Parent&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Parent, (), (id, execution, event))
+
+struct OrchestrationRow {
+    std::int64_t key;
+    std::string id;
+    std::string name;
+    std::optional<int> version;  // none before the first turn
+    std::int64_t execution;
+    Status status;
+    std::optional<Parent> parent;
+    bool detached;
+    Json input;
+    Json output;
+    Json error;
+    Json custom_status;
+    Json tags;
+    std::int64_t next_event;
+    Timestamp created_at;
+    Timestamp updated_at;
+    std::optional<Timestamp> finished_at;
+};
+BOOST_DESCRIBE_STRUCT(OrchestrationRow, (),
+                      (key, id, name, version, execution, status, parent, detached, input, output, error, custom_status,
+                       tags, next_event, created_at, updated_at, finished_at))
+
+enum class MessageKind : std::uint8_t {
+    start,
+    signal,
+    cancel,
+    terminate,
+    child_completed,
+    child_failed,
+    step_completed
+};
+BOOST_DESCRIBE_ENUM(MessageKind, start, signal, cancel, terminate, child_completed, child_failed, step_completed)
+
+struct Message {
+    std::int64_t id = 0;  // given by the store
+    std::string orchestration;
+    MessageKind kind;
+    std::int64_t execution = 0;  // of the receiver; 0: whichever is current
+    std::int64_t event = 0;      // the command that is answered
+    std::string name{};          // of a signal
+    Json payload{};
+    std::string dedup_key{};
+};
+
+struct StartRequest {
+    std::string id;
+    std::string name;
+    Json input;
+    OnConflict on_conflict = OnConflict::fail;
+    std::optional<Parent> parent{};
+    bool detached = false;
+    Json tags = Json::object();
+};
+
+struct StartOutcome {
+    bool created;          // false: the id was taken
+    bool by_this_command;  // the row that exists was started by the same parent command
+    std::int64_t key;
+    std::int64_t start_message;  // inbox id when created
+    Status status;
+};
+
+struct HistoryRow {
+    std::int64_t execution;
+    std::int64_t first_event;
+    std::string events;
+};
+
+// What one turn of one orchestration adds.
+struct Turn {
+    std::int64_t key = 0;  // 0: nothing but consumed messages
+    std::string id;
+    std::vector<HistoryRow> rows;
+    int version = 0;
+    std::int64_t execution = 0;
+    std::int64_t next_event = 1;
+    Status status = Status::running;
+    Json output{};
+    Json error{};
+    std::optional<Json> custom_status{};  // none: unchanged
+    std::optional<Json> input{};          // of the next execution
+    std::vector<std::int64_t> consumed;   // inbox ids
+    std::vector<Message> messages;
+    std::vector<StartRequest> starts;
+
+    std::size_t bytes() const;
+};
+
+struct CommitReceipt {
+    std::vector<std::vector<std::int64_t>> message_ids;  // by turn, in the order of Turn::messages; 0: not delivered
+    std::vector<std::vector<StartOutcome>> starts;       // by turn, in the order of Turn::starts
+};
+
+struct StepReceipt {
+    std::int64_t message_id;
+    Json output;
+};
+
+struct ShardEpoch {
+    int shard;
+    std::int64_t epoch;
+    auto operator<=>(const ShardEpoch&) const = default;
+};
+
+struct Fence {
+    std::int64_t worker;
+    std::vector<ShardEpoch> shards;
+};
+
+// Names one commit of a worker: each lane commits one after the other, and its numbers rise with every commit.
+struct CommitNumber {
+    int lane;
+    std::int64_t number;
+    auto operator<=>(const CommitNumber&) const = default;
+};
+
+struct ShardView {
+    int shard;
+    std::int64_t owner;  // 0: nobody
+    std::int64_t epoch;
+    bool expired;    // the lease ran out
+    bool connected;  // the owner's session stands, or may be coming back
+};
+
+struct Membership {
+    std::vector<ShardView> shards;
+    std::vector<std::int64_t> live_workers;  // whose session stands and who renewed within the lease
+};
+
+struct OrchestrationFilter {
+    std::optional<std::string> id{};
+    std::optional<std::string> id_prefix{};
+    std::optional<std::string> name{};
+    std::optional<Status> status{};
+    std::int64_t after_key = 0;  // cursor: keys below it (newest first); 0: from the newest
+    int limit = 100;
+};
+
+}  // namespace toygres::runtime
