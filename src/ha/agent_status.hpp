@@ -1,0 +1,66 @@
+// What an agent answers to GET /status: the member as it sees itself. Shared by the agent and the control plane.
+#pragma once
+#include "ha/topology.hpp"
+
+#include <vector>
+
+namespace toygres::ha {
+
+enum class AgentState {
+    waiting,        // may not start: no topology, not the primary, fenced, volume in use; `reason` says which
+    bootstrapping,  // making the data directory
+    starting,       // postgres runs but does not accept connections yet (crash recovery included)
+    running,        // postgres accepts connections
+    stopping,       // postgres is shutting down
+    stopped,        // postgres ended by itself; it is started again after a pause
+};
+BOOST_DESCRIBE_ENUM(AgentState, waiting, bootstrapping, starting, running, stopping, stopped)
+
+// One row of pg_stat_replication.
+struct PeerStatus {
+    std::string application_name;
+    std::string state;       // "streaming", "catchup", …
+    std::string sync_state;  // "sync", "quorum", "async", "potential"
+    std::optional<std::string> flush_lsn;
+};
+BOOST_DESCRIBE_STRUCT(PeerStatus, (), (application_name, state, sync_state, flush_lsn))
+
+// How postgres ended the last time that nobody asked it to.
+struct LastExit {
+    Timestamp at;
+    std::string how;  // "exit code 1", "signal 9 (Killed)"
+};
+BOOST_DESCRIBE_STRUCT(LastExit, (), (at, how))
+
+struct AgentStatus {
+    std::string member;
+    std::string agent_version;
+    AgentState state;
+    bool ready;          // accepts connections in the role that the topology gives
+    Role role;           // what it runs as now; `none` while postgres is down
+    std::int64_t epoch;  // of the topology it obeys; 0 before it has one
+    std::optional<std::string> reason;
+    std::optional<std::string> postgres_version;
+    std::optional<std::string> system_identifier;
+    std::optional<std::int64_t> timeline;
+    std::optional<std::string> write_lsn;    // primary: what is written
+    std::optional<std::string> flush_lsn;    // primary: what is on disk
+    std::optional<std::string> receive_lsn;  // replica: received and on disk
+    std::optional<std::string> replay_lsn;   // replica: applied
+    std::optional<std::string> synchronous_standby_names;
+    std::optional<std::vector<PeerStatus>> peers;
+    std::optional<std::int64_t> disk_total_bytes;
+    std::optional<std::int64_t> disk_free_bytes;
+    Timestamp started_at;  // of the agent
+    std::optional<Timestamp> postgres_started_at;
+    std::int64_t restarts;  // times that postgres ended by itself
+    std::optional<LastExit> last_exit;
+    std::optional<std::string> last_error;
+};
+BOOST_DESCRIBE_STRUCT(AgentStatus, (),
+                      (member, agent_version, state, ready, role, epoch, reason, postgres_version, system_identifier,
+                       timeline, write_lsn, flush_lsn, receive_lsn, replay_lsn, synchronous_standby_names, peers,
+                       disk_total_bytes, disk_free_bytes, started_at, postgres_started_at, restarts, last_exit,
+                       last_error))
+
+}  // namespace toygres::ha

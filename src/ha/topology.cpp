@@ -1,0 +1,32 @@
+#include "ha/topology.hpp"
+
+#include <fmt/format.h>
+
+namespace toygres::ha {
+
+Role role_of(const Topology& topology, const std::string& member) {
+    if (!topology.members.contains(member)) return Role::none;
+    return topology.primary == member ? Role::primary : Role::replica;
+}
+
+Result<Topology> parse_topology(std::string_view text) {
+    const auto json = parse_json(text);
+    if (!json) return std::unexpected(json.error());
+    Topology topology;
+    try {
+        topology = decode<Topology>(*json);
+    } catch (const ErrorException& e) {
+        return std::unexpected(e.error());
+    }
+    const auto bad = [](std::string message) {
+        return std::unexpected(Error{ErrorKind::invalid, "bad_topology", std::move(message)});
+    };
+    if (topology.epoch < 1) return bad(fmt::format("epoch: must be at least 1, is {}", topology.epoch));
+    if (!topology.primary.empty() && !topology.members.contains(topology.primary))
+        return bad(fmt::format("primary: {} is not one of the members", topology.primary));
+    return topology;
+}
+
+std::string format_topology(const Topology& topology) { return encode(topology).dump(); }
+
+}  // namespace toygres::ha

@@ -1,0 +1,43 @@
+#include "kube/inspect.hpp"
+
+#include "support/catch.hpp"
+
+using namespace toygres;
+using namespace toygres::kube;
+
+TEST_CASE("inspect: a Service's address is its load balancer's, or the cluster's") {
+    Json service{{"spec", {{"type", "LoadBalancer"}, {"clusterIP", "10.0.0.1"}}}};
+    CHECK_FALSE(service_address(service));
+    service["status"]["loadBalancer"]["ingress"] = {{{"hostname", "lb.example"}}};
+    CHECK(service_address(service) == "lb.example");
+    service["status"]["loadBalancer"]["ingress"] = {{{"ip", "1.2.3.4"}}};
+    CHECK(service_address(service) == "1.2.3.4");
+    service["spec"]["type"] = "ClusterIP";
+    CHECK(service_address(service) == "10.0.0.1");
+    service["spec"]["clusterIP"] = "None";
+    CHECK_FALSE(service_address(service));
+}
+
+TEST_CASE("inspect: a Secret's values are decoded, a missing one is named") {
+    const Json secret{{"metadata", {{"name", "s"}}}, {"data", {{"password", "c2VrcmV0"}}}};
+    CHECK(secret_value(secret, "password")->reveal() == "sekret");
+    CHECK(secret_value(secret, "user").error().message == "Secret s holds no user");
+}
+
+TEST_CASE("inspect: a pod that is being deleted is not ready") {
+    Json pod{{"metadata", {{"name", "p"}}},
+             {"status", {{"podIP", "1.2.3.4"}, {"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
+    CHECK(*pod_ready(&pod));
+    CHECK(*pod_has_address(&pod));
+    pod["metadata"]["deletionTimestamp"] = "now";
+    CHECK_FALSE(*pod_ready(&pod));
+    CHECK_FALSE(*pod_has_address(&pod));
+    CHECK_FALSE(*pod_ready(nullptr));
+}
+
+TEST_CASE("inspect: a pod that cannot be scheduled tells why") {
+    const Json pod{
+        {"status", {{"conditions", {{{"type", "PodScheduled"}, {"status", "False"}, {"message", "no node"}}}}}}};
+    CHECK(pod_trouble(pod).message == "not scheduled: no node");
+    CHECK_FALSE(pod_trouble(pod).hopeless);
+}

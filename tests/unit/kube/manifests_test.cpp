@@ -1,0 +1,173 @@
+#include "kube/manifests.hpp"
+
+#include "support/catch.hpp"
+
+#include <set>
+
+using namespace toygres;
+using namespace toygres::kube;
+
+namespace {
+
+InstanceSpec example() {
+    InstanceSpec spec{};
+    spec.name = "mydb";
+    spec.instance_id = "5e5a6a2c-0000-4000-8000-000000000000";
+    spec.k8s_name = "mydb-1a2b3c4d";
+    spec.ns = "toygres";
+    spec.postgres_version = "17";
+    spec.storage_gb = 20;
+    spec.members = 1;
+    spec.service_type = ServiceType::LoadBalancer;
+    spec.agent_image = "toygres-agent:1";
+    return spec;
+}
+
+std::vector<Json> objects(const InstanceSpec& spec) {
+    const auto templates = Templates::embedded();
+    REQUIRE(templates);
+    auto out = instance_objects(*templates, spec, first_topology(spec));
+    INFO((out ? "" : out.error().message));
+    REQUIRE(out);
+    return *out;
+}
+
+Json find(const std::vector<Json>& all, const std::string& kind, const std::string& name) {
+    for (const auto& object : all)
+        if (object["kind"] == kind && object["metadata"]["name"] == name) return object;
+    FAIL("no " << kind << " " << name);
+    return {};
+}
+
+std::vector<Json> with_secrets(const InstanceSpec& spec) {
+    const auto templates = Templates::embedded();
+    auto all = *secret_objects(*templates, spec, make_secrets(spec));
+    for (auto& object : objects(spec)) all.push_back(object);
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("manifests: the templates of this release fit") {
+    const auto templates = Templates::embedded();
+    REQUIRE(templates);
+    const auto fits = validate(*templates);
+    INFO((fits ? "" : fits.error().message));
+    CHECK(fits);
+}
+
+TEST_CASE("manifests: everything carries the labels, nothing carries the role") {
+    for (const auto& object : with_secrets(example())) {
+        const auto& labels = object["metadata"]["labels"];
+        INFO(object["kind"] << " " << object["metadata"]["name"]);
+        for (const char* label : {"name", "instance", "version", "component", "managed-by", "part-of"})
+            CHECK(labels.contains("app.kubernetes.io/" + std::string(label)));
+        CHECK(labels["toygres.io/instance"] == "mydb-1a2b3c4d");
+        CHECK_FALSE(labels.contains("toygres.io/role"));
+        CHECK(object["metadata"]["namespace"] == "toygres");
+    }
+    const auto pod = find(objects(example()), "StatefulSet", "mydb-1a2b3c4d-1")["spec"]["template"];
+    CHECK_FALSE(pod["metadata"]["labels"].contains("toygres.io/role"));
+    CHECK(pod["metadata"]["labels"]["toygres.io/member"] == "mydb-1a2b3c4d-1");
+}
+
+TEST_CASE("manifests: services choose by role") {
+    const auto all = objects(example());
+    const auto rw = find(all, "Service", "mydb-1a2b3c4d");
+    CHECK(rw["spec"]["type"] == "LoadBalancer");
+    CHECK(rw["spec"]["selector"]["toygres.io/role"] == "primary");
+    CHECK(find(all, "Service", "mydb-1a2b3c4d-ro")["spec"]["selector"]["toygres.io/role"] == "replica");
+    CHECK(find(all, "Service", "mydb-1a2b3c4d-members")["spec"]["clusterIP"] == "None");
+}
+
+TEST_CASE("manifests: pods meet the restricted Pod Security Standard and carry no secret") {
+    const auto spec = example();
+    const auto secrets = make_secrets(spec, Secret("hunter2hunter2"));
+    const auto set = find(objects(spec), "StatefulSet", "mydb-1a2b3c4d-1");
+    const auto& pod = set["spec"]["template"]["spec"];
+    CHECK(pod["securityContext"]["runAsNonRoot"] == true);
+    CHECK(pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault");
+    CHECK(pod["automountServiceAccountToken"] == false);
+    for (const char* list : {"initContainers", "containers"})
+        for (const auto& container : pod[list]) {
+            const auto& context = container["securityContext"];
+            CHECK(context["allowPrivilegeEscalation"] == false);
+            CHECK(context["readOnlyRootFilesystem"] == true);
+            CHECK(context["capabilities"]["drop"] == Json({"ALL"}));
+            for (const auto& variable : container.value("env", Json::array())) {
+                CHECK_FALSE(variable.contains("secretKeyRef"));
+                CHECK_FALSE(variable.value("valueFrom", Json::object()).contains("secretKeyRef"));
+            }
+        }
+    for (const auto& object : objects(spec)) CHECK_FALSE(object.dump().contains("hunter2"));
+    std::size_t mounted = 0;
+    for (const auto& volume : pod["volumes"]) {
+        if (!volume.contains("projected")) continue;
+        CHECK(volume["projected"]["defaultMode"] == 0440);
+        for (const auto& source : volume["projected"]["sources"])
+            for (const auto& item : source.value("secret", Json::object()).value("items", Json::array())) {
+                ++mounted;
+                CHECK(item["key"] != "ca.key");
+                CHECK(item["key"] != "client.key");
+            }
+    }
+    CHECK(mounted == 6);
+}
+
+TEST_CASE("manifests: optional values are left out, given ones arrive") {
+    auto spec = example();
+    const auto plain = objects(spec);
+    CHECK_FALSE(find(plain, "PersistentVolumeClaim", "mydb-1a2b3c4d-1-data")["spec"].contains("storageClassName"));
+    CHECK(find(plain, "PersistentVolumeClaim", "mydb-1a2b3c4d-1-data")["spec"]["resources"]["requests"]["storage"] ==
+          "20Gi");
+    spec.storage_class = "fast";
+    spec.postgres_image = "docker.io/library/postgres";
+    spec.resources = Resources{"1", std::nullopt, "1Gi", "2Gi"};
+    spec.image_pull_secrets = {"registry"};
+    const auto full = objects(spec);
+    CHECK(find(full, "PersistentVolumeClaim", "mydb-1a2b3c4d-1-data")["spec"]["storageClassName"] == "fast");
+    const auto pod = find(full, "StatefulSet", "mydb-1a2b3c4d-1")["spec"]["template"]["spec"];
+    CHECK(pod["containers"][0]["image"] == "docker.io/library/postgres:17");
+    CHECK(pod["containers"][0]["resources"] ==
+          Json({{"requests", {{"cpu", "1"}, {"memory", "1Gi"}}}, {"limits", {{"memory", "2Gi"}}}}));
+    CHECK(pod["imagePullSecrets"] == Json({{{"name", "registry"}}}));
+}
+
+TEST_CASE("manifests: three members are three sets with three disks; a fenced one has no pod") {
+    auto spec = example();
+    spec.members = 3;
+    auto topology = first_topology(spec);
+    topology.members["mydb-1a2b3c4d-3"].fenced = true;
+    const auto all = *instance_objects(*Templates::embedded(), spec, topology);
+    CHECK(find(all, "StatefulSet", "mydb-1a2b3c4d-2")["spec"]["replicas"] == 1);
+    CHECK(find(all, "StatefulSet", "mydb-1a2b3c4d-3")["spec"]["replicas"] == 0);
+    find(all, "PersistentVolumeClaim", "mydb-1a2b3c4d-3-data");
+    CHECK(
+        ha::parse_topology(find(all, "ConfigMap", "mydb-1a2b3c4d-topology")["data"]["topology.json"].get<std::string>())
+            ->primary == "mydb-1a2b3c4d-1");
+}
+
+TEST_CASE("manifests: a deletion names every object that was made, the pod before its disk") {
+    const auto spec = example();
+    const auto order = deletion_order(spec.k8s_name, spec.ns, spec.members);
+    std::set<std::string> deleted;
+    for (const auto& ref : order) deleted.insert(ref.describe());
+    for (const auto& object : with_secrets(spec)) CHECK(deleted.contains(ref_of(object)->describe()));
+    const auto position = [&](const char* what) {
+        return std::ranges::find_if(order, [&](const auto& ref) { return ref.kind == what; }) - order.begin();
+    };
+    CHECK(position("StatefulSet") < position("Pod"));
+    CHECK(position("Pod") < position("PersistentVolumeClaim"));
+    const auto kinds = swept_kinds();
+    for (const auto& ref : order) CHECK(std::ranges::find(kinds, ref.kind) != kinds.end());
+}
+
+TEST_CASE("manifests: a spec survives its stored form") {
+    const auto spec = example();
+    CHECK(encode(decode<InstanceSpec>(encode(spec))) == encode(spec));
+}
+
+TEST_CASE("manifests: a role is set and removed by a merge patch") {
+    CHECK(role_label_patch(ha::Role::primary).dump() == R"({"metadata":{"labels":{"toygres.io/role":"primary"}}})");
+    CHECK(role_label_patch(ha::Role::none).dump() == R"({"metadata":{"labels":{"toygres.io/role":null}}})");
+}
