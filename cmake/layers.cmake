@@ -11,3 +11,6 @@ toygres_layer(ha DEPENDS tg_base)
 toygres_layer(kube DEPENDS tg_http tg_ha LIBS yaml-cpp)
 file(GLOB templates CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/templates/*.yaml)
 toygres_embed(tg_kube templates ${templates})
+toygres_layer(agent DEPENDS tg_kube tg_ha)
+
+include(cmake/agent.cmake)

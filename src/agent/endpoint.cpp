@@ -1,0 +1,107 @@
+#include "agent/endpoint.hpp"
+
+#include "base/crypto.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "http/client.hpp"
+
+#include <fmt/format.h>
+
+namespace toygres::agent {
+namespace {
+
+constexpr std::chrono::seconds certificate_check_interval{5};
+constexpr std::chrono::milliseconds stop_grace{200};
+constexpr std::chrono::seconds local_timeout{10};
+
+std::string token_path(const Options& options) { return options.private_dir + "/status-token"; }
+
+http::Response text(int status, std::string body) {
+    return {status, {{"Content-Type", "text/plain"}}, std::move(body) + "\n"};
+}
+
+std::string path_of(const http::Request& request) { return request.target.substr(0, request.target.find('?')); }
+
+}  // namespace
+
+Result<http::ServerTls> endpoint_tls(const Options& options) {
+    auto certificate = read_file(options.tls_dir + "/tls.crt");
+    if (!certificate) return std::unexpected(certificate.error());
+    auto key = read_file(options.tls_dir + "/tls.key");
+    if (!key) return std::unexpected(key.error());
+    auto ca = read_file(options.tls_dir + "/ca.crt");
+    if (!ca) return std::unexpected(ca.error());
+    return http::ServerTls{*std::move(certificate), *std::move(key), *std::move(ca), false};
+}
+
+Endpoint::Endpoint(asio::io_context& io, Agent& agent) : io_(io), agent_(agent), token_(random_hex(64)) {
+    const auto& options = agent.options();
+    auto tls = value_or_raise(endpoint_tls(options));
+    certificate_ = tls.certificate_chain_pem;
+    value_or_raise(write_file_atomically(token_path(options), token_, 0600));
+    server_ = std::make_unique<http::Server>(
+        io, http::ServerOptions{.address = options.address, .port = options.agent_port, .tls = std::move(tls)},
+        [this](http::Exchange& exchange) { return answer(exchange); });
+}
+
+void Endpoint::start() {
+    server_->start();
+    asio::co_spawn(io_, follow_certificates(), asio::detached);
+}
+
+asio::awaitable<void> Endpoint::stop() { co_await server_->stop(stop_grace); }
+
+asio::awaitable<void> Endpoint::answer(http::Exchange& exchange) {
+    const auto& request = exchange.request();
+    const auto path = path_of(request);
+    if (request.method != "GET") {
+        co_await exchange.respond(text(405, "only GET"));
+    } else if (path == "/livez") {
+        co_await exchange.respond(text(200, "ok"));
+    } else if (path == "/readyz") {
+        const bool ready = co_await agent_.ready();
+        co_await exchange.respond(ready ? text(200, "ok") : text(503, "not ready"));
+    } else if (path == "/status") {
+        const bool local = constant_time_equal(request.headers.get("Authorization"), "Bearer " + token_);
+        if (!local && request.client_cert_cn != control_plane_cn) {
+            co_await exchange.respond(text(403, "a client certificate of the control plane is needed"));
+            co_return;
+        }
+        const auto status = co_await agent_.status();
+        co_await exchange.respond({200, {{"Content-Type", "application/json"}}, encode(status).dump() + "\n"});
+    } else {
+        co_await exchange.respond(text(404, "no such path"));
+    }
+}
+
+asio::awaitable<void> Endpoint::follow_certificates() {
+    asio::steady_timer timer(io_);
+    for (;;) {
+        timer.expires_after(certificate_check_interval);
+        co_await timer.async_wait(use);
+        auto tls = endpoint_tls(agent_.options());
+        if (!tls || tls->certificate_chain_pem == certificate_) continue;
+        certificate_ = tls->certificate_chain_pem;
+        try {
+            server_->replace_tls(*std::move(tls));
+            log::info("certificate.replaced");
+        } catch (const ErrorException& e) {
+            // Half of a renewal: the other files follow.
+            log::warning("certificate.refused", {{"error", e.error().message}});
+            certificate_.clear();
+        }
+    }
+}
+
+asio::awaitable<Result<http::Response>> ask_local_agent(Options options, std::string path) {
+    const auto ca = read_file(options.tls_dir + "/ca.crt");
+    if (!ca) co_return std::unexpected(ca.error());
+    http::Client client(co_await asio::this_coro::executor,
+                        {.base_url = fmt::format("https://{}:{}", options.address, options.agent_port),
+                         .tls = http::ClientTls{.ca_pem = *ca, .server_name = options.instance}});
+    http::Request request{"GET", std::move(path), {}, {}, {}};
+    if (const auto token = read_file(token_path(options))) request.headers.set("Authorization", "Bearer " + *token);
+    co_return co_await client.send(std::move(request), local_timeout);
+}
+
+}  // namespace toygres::agent

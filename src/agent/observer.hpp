@@ -1,0 +1,39 @@
+// What postgres says of itself, for /status.
+#pragma once
+#include "agent/binaries.hpp"
+#include "agent/psql.hpp"
+#include "base/event.hpp"
+#include "ha/agent_status.hpp"
+
+#include <chrono>
+#include <optional>
+
+namespace toygres::agent {
+
+class Observer {
+  public:
+    Observer(asio::any_io_executor executor, const Options& options, Binaries binaries, const Psql& psql);
+
+    // Fills what a running server tells (LSNs, timeline, peers, version) by one query; a young answer serves several.
+    asio::awaitable<void> observe_running(ha::AgentStatus& status);
+    // Fills what the control file tells of a server that is down.
+    asio::awaitable<void> observe_stopped(ha::AgentStatus& status);
+    // Sizes of the volume.
+    void observe_disk(ha::AgentStatus& status) const;
+    // The server has changed: ask anew.
+    void forget() { answer_.reset(); }
+
+  private:
+    asio::awaitable<void> refresh();
+
+    const Options& options_;
+    Binaries binaries_;
+    const Psql& psql_;
+    Event refreshed_;
+    bool refreshing_ = false;
+    std::optional<Json> answer_;
+    std::string trouble_;
+    std::chrono::steady_clock::time_point answered_at_;
+};
+
+}  // namespace toygres::agent

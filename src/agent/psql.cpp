@@ -1,0 +1,88 @@
+#include "agent/psql.hpp"
+
+#include "base/process.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+namespace toygres::agent {
+namespace {
+
+using asio::experimental::awaitable_operators::operator||;
+
+constexpr std::chrono::seconds psql_timeout{10};
+
+std::string last_line(std::string text) {
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    const auto at = text.rfind('\n');
+    return at == std::string::npos ? text : text.substr(at + 1);
+}
+
+void put_int32(std::string& out, std::uint32_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);
+}
+
+// Protocol 3.0: length, version, parameters.
+std::string startup_packet() {
+    std::string body;
+    put_int32(body, 3 << 16);
+    for (const std::string_view text :
+         {"user", "postgres", "database", "postgres", "application_name", "toygres-agent"}) {
+        body += text;
+        body += '\0';
+    }
+    body += '\0';
+    std::string out;
+    put_int32(out, static_cast<std::uint32_t>(body.size() + 4));
+    return out + body;
+}
+
+asio::awaitable<bool> ping(std::string path) {
+    asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor);
+    if (const auto [e] = co_await socket.async_connect(asio::local::stream_protocol::endpoint(path), use); e)
+        co_return false;
+    const auto packet = startup_packet();
+    if (const auto [e, n] = co_await asio::async_write(socket, asio::buffer(packet), use); e) co_return false;
+    std::array<char, 512> answer{};
+    const auto [e, n] = co_await socket.async_read_some(asio::buffer(answer), use);
+    if (e || n == 0) co_return false;
+    if (answer[0] == 'R') co_return true;  // asks for, or grants, authentication
+    // 57P03: starting up, shutting down or recovering. Any other refusal comes from a server that is open.
+    co_return answer[0] == 'E' && !std::string_view(answer.data(), n).contains("57P03");
+}
+
+}  // namespace
+
+asio::awaitable<Result<std::string>> Psql::run(std::string script) const {
+    const Command command{{binaries_.path("psql"), "--no-psqlrc", "--quiet", "--no-align", "--tuples-only",
+                           "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"},
+                          {{"PGHOST", options_.socket_dir},
+                           {"PGPORT", std::to_string(options_.postgres_port)},
+                           {"PGUSER", "postgres"},
+                           {"PGDATABASE", "postgres"},
+                           {"PGAPPNAME", "toygres-agent"},
+                           {"PGCONNECT_TIMEOUT", "5"},
+                           {"PGOPTIONS",
+                            "-c synchronous_commit=local -c statement_timeout=5s -c log_statement=none "
+                            "-c log_min_error_statement=panic -c log_min_duration_statement=-1"}},
+                          {},
+                          SIGKILL};
+    auto done = co_await run_command(command, std::move(script), psql_timeout);
+    if (!done) co_return std::unexpected(done.error());
+    if (!done->status.ok())
+        co_return std::unexpected(Error{ErrorKind::transient, "psql_failed",
+                                        fmt::format("psql: {}: {}", to_string(done->status), last_line(done->errors))});
+    co_return std::move(done->output);
+}
+
+asio::awaitable<bool> accepts_connections(const Options& options, std::chrono::milliseconds timeout) {
+    asio::steady_timer deadline(co_await asio::this_coro::executor, timeout);
+    const auto first = co_await (ping(fmt::format("{}/.s.PGSQL.{}", options.socket_dir, options.postgres_port)) ||
+                                 deadline.async_wait(use));
+    co_return first.index() == 0 && std::get<0>(first);
+}
+
+}  // namespace toygres::agent

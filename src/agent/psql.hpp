@@ -1,0 +1,29 @@
+// SQL through the image's own psql, over the unix socket, as postgres by peer authentication.
+#pragma once
+#include "agent/binaries.hpp"
+#include "agent/options.hpp"
+#include "base/asio.hpp"
+#include "base/error.hpp"
+
+#include <string>
+
+namespace toygres::agent {
+
+class Psql {
+  public:
+    Psql(const Options& options, Binaries binaries) : options_(options), binaries_(std::move(binaries)) {}
+
+    // Runs a script (on psql's stdin, never in its arguments) and gives its unaligned rows; it stops at the first
+    // error. No commit of it waits for a standby, and nothing of it gets into the server's log. Errors:
+    // transient/"psql_failed" with psql's last words, timeout/"command_timed_out".
+    asio::awaitable<Result<std::string>> run(std::string script) const;
+
+  private:
+    const Options& options_;
+    Binaries binaries_;
+};
+
+// Does the server at the unix socket let connections in? A start-up packet, and its answer's first byte; no process.
+asio::awaitable<bool> accepts_connections(const Options& options, std::chrono::milliseconds timeout);
+
+}  // namespace toygres::agent
