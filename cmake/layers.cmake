@@ -11,6 +11,7 @@ toygres_layer(ha DEPENDS tg_base)
 toygres_layer(kube DEPENDS tg_http tg_ha LIBS yaml-cpp)
 file(GLOB templates CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/templates/*.yaml)
 toygres_embed(tg_kube templates ${templates})
+toygres_layer(localkube DEPENDS tg_http tg_kube LIBS SQLite::SQLite3)
 toygres_layer(agent DEPENDS tg_kube tg_ha)
 
 include(cmake/agent.cmake)

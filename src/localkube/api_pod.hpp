@@ -1,0 +1,13 @@
+// The handlers that reach into a running pod: its logs, and processes inside it.
+#pragma once
+#include "http/server.hpp"
+#include "localkube/api_request.hpp"
+
+namespace toygres::localkube {
+
+// GET …/pods/<name>/log: text/plain, streamed with follow=true.
+asio::awaitable<void> pod_log(const ApiRequest& request, ApiContext& context, http::Exchange& exchange);
+// GET or POST …/pods/<name>/exec as a WebSocket: v5.channel.k8s.io or v4.channel.k8s.io.
+asio::awaitable<void> pod_exec(const ApiRequest& request, ApiContext& context, http::Exchange& exchange);
+
+}  // namespace toygres::localkube
