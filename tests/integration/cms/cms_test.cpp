@@ -1,0 +1,196 @@
+#include "cms/instances.hpp"
+#include "cms/migrator.hpp"
+#include "cms/operations.hpp"
+#include "cms/tokens.hpp"
+#include "support/catch.hpp"
+#include "support/postgres.hpp"
+#include "support/run.hpp"
+
+#include <fmt/format.h>
+#include <pqxx/pqxx>
+
+using namespace toygres;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Cms {
+    Cms() {
+        REQUIRE(cms::migrate(conninfo, "toygres_cms"));
+        connection = value_or_raise(test::run(io, pg::Connection::connect(conninfo, "toygres_cms", "test", 5s)));
+    }
+    std::string reserve(const std::string& name) {
+        static int count = 0;
+        const auto k8s_name = fmt::format("{}-{:08x}", name, ++count);
+        return value_or_raise(test::run(io, cms::reserve_instance(*connection,
+                                                                  {name, k8s_name, "toygres", "15", 10, true, 30'000,
+                                                                   Json::object(), "create-" + k8s_name},
+                                                                  {"alice", "req-1"})));
+    }
+    template <class T> T ask(asio::awaitable<T> task) { return test::run(io, std::move(task)); }
+    // The SQLSTATE with which a statement of an auditor's or an intruder's is refused; empty when it is not.
+    std::string refused(const std::string& sql) {
+        pqxx::connection direct(conninfo + " options='-c search_path=toygres_cms'");
+        pqxx::work work(direct);
+        try {
+            work.exec(sql);
+        } catch (const pqxx::sql_error& e) {
+            return e.sqlstate();
+        }
+        return {};
+    }
+
+    std::string conninfo = test::shared_postgres().create_database();
+    asio::io_context io;
+    std::unique_ptr<pg::Connection> connection;
+};
+
+const cms::Actor actor{"test", "req-2"};
+
+}  // namespace
+
+TEST_CASE("migrator: runs once, is idempotent, notices a changed and a newer schema") {
+    const auto conninfo = test::shared_postgres().create_database();
+    const auto first = cms::migrate(conninfo, "toygres_cms");
+    REQUIRE(first);
+    CHECK(first->applied == first->version);
+    CHECK(cms::migrate(conninfo, "toygres_cms")->applied == 0);
+    CHECK(cms::migrate(conninfo, "another_schema")->applied == first->applied);
+    pqxx::connection direct(conninfo);
+    {
+        pqxx::work work(direct);
+        work.exec("INSERT INTO toygres_cms.schema_migrations VALUES (9999, '9999_future.sql', 'x')");
+        work.commit();
+    }
+    CHECK(cms::migrate(conninfo, "toygres_cms").error().code == "schema_too_new");
+    {
+        pqxx::work work(direct);
+        work.exec("UPDATE toygres_cms.schema_migrations SET sha256 = 'other' WHERE number = 1");
+        work.commit();
+    }
+    CHECK(cms::migrate(conninfo, "toygres_cms").error().code == "migration_changed");
+    CHECK(cms::migrate("host=127.0.0.1 port=1 user=x", "toygres_cms").error().kind == ErrorKind::transient);
+}
+
+TEST_CASE("cms: a name is held by one live instance, and the refusal tells who holds it") {
+    Cms c;
+    const auto id = c.reserve("db");
+    const auto again = c.ask(cms::reserve_instance(
+        *c.connection, {"db", "db-ffffffff", "toygres", "15", 10, true, 30'000, Json::object(), "x"}, actor));
+    REQUIRE(!again);
+    CHECK(again.error().code == "name_taken");
+    CHECK(again.error().details.at("state") == "creating");
+    value_or_raise(c.ask(cms::set_state(*c.connection, id, "failed", actor, std::nullopt, "no disk")));
+    value_or_raise(c.ask(cms::set_state(*c.connection, id, "deleting", actor, std::nullopt, "asked")));
+    value_or_raise(c.ask(cms::set_state(*c.connection, id, "deleted", actor, std::nullopt, "gone")));
+    CHECK(!c.reserve("db").empty());
+}
+
+TEST_CASE("cms: state changes by the table of transitions only, each with its event") {
+    Cms c;
+    const auto id = c.reserve("db");
+    CHECK(c.ask(cms::set_state(*c.connection, id, "deleted", actor, std::nullopt, "x")).error().code ==
+          "illegal_transition");
+    CHECK(c.ask(cms::set_state(*c.connection, id, "running", actor, "op-1", "up")).value());
+    CHECK_FALSE(c.ask(cms::set_state(*c.connection, id, "running", actor, "op-1", "up")).value());
+    CHECK(c.ask(cms::set_state(*c.connection, id, "failed", actor, std::nullopt, "x")).error().code ==
+          "illegal_transition");
+    CHECK(c.ask(cms::set_state(*c.connection, "00000000-0000-0000-0000-000000000000", "running", actor, std::nullopt,
+                               "x"))
+              .error()
+              .code == "instance_not_found");
+    const auto events = value_or_raise(c.ask(cms::timeline(*c.connection, id, 10)));
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].actor == "alice");
+    CHECK(events[0].request_id == "req-1");
+    CHECK(events[1].change == "creating -> running");
+    CHECK(events[1].operation_id == "op-1");
+}
+
+TEST_CASE("cms: nobody changes state past the function, or the audit at all") {
+    Cms c;
+    c.reserve("db");
+    CHECK(c.refused("UPDATE instances SET state = 'running'") == "TG002");
+    CHECK(c.refused("UPDATE instances SET health_status = 'healthy'") == "TG002");
+    CHECK(c.refused("DELETE FROM instances") == "TG002");
+    CHECK(c.refused("UPDATE instance_events SET message = 'nothing happened'") == "TG002");
+    CHECK(c.refused("DELETE FROM instance_events") == "TG002");
+    CHECK(c.refused("TRUNCATE instance_events") == "TG002");
+    CHECK(c.refused("UPDATE history SET events = '[]'") == "TG002");
+    CHECK(c.refused("UPDATE instances SET tags = '{\"a\": \"b\"}'").empty());
+}
+
+TEST_CASE("cms: the timeline of a deleted instance still tells all") {
+    Cms c;
+    const auto id = c.reserve("db");
+    for (const auto* state : {"running", "deleting", "deleted"})
+        value_or_raise(c.ask(cms::set_state(*c.connection, id, state, actor, std::nullopt, state)));
+    CHECK(c.ask(cms::find_instance(*c.connection, "db")).error().code == "instance_not_found");
+    const auto found = value_or_raise(c.ask(cms::find_instance(*c.connection, "db", true)));
+    CHECK(found.state == "deleted");
+    CHECK(found.deleted_at);
+    CHECK(value_or_raise(c.ask(cms::timeline(*c.connection, id, 10))).size() == 4);
+}
+
+TEST_CASE("operations: one of a kind at a time, each idempotency key once, an ended one stays ended") {
+    Cms c;
+    const auto id = c.reserve("db");
+    const auto insert = [&](const std::string& op, std::optional<std::string> key) {
+        return c.ask(cms::insert_operation(*c.connection,
+                                           {op, "create_instance", id, "create-x", "alice", "r", std::move(key), "d"}));
+    };
+    REQUIRE(insert("op-1", "k"));
+    CHECK(insert("op-2", std::nullopt).error().code == "operation_in_progress");
+    value_or_raise(c.ask(cms::finish_operation(*c.connection, "op-1", "succeeded", {{"a", 1}}, {})));
+    value_or_raise(c.ask(cms::finish_operation(*c.connection, "op-1", "failed", {}, {})));
+    CHECK(value_or_raise(c.ask(cms::get_operation(*c.connection, "op-1"))).state == "succeeded");
+    CHECK(insert("op-3", "k").error().code == "idempotency_key_used");
+    CHECK(value_or_raise(c.ask(cms::find_by_key(*c.connection, "alice", "k")))->id == "op-1");
+}
+
+TEST_CASE("tokens: found by what they are, not after expiry or revocation, never stored in clear") {
+    Cms c;
+    const auto token = value_or_raise(c.ask(cms::create_token(*c.connection, "ci", "read", std::nullopt)));
+    CHECK(value_or_raise(c.ask(cms::find_token(*c.connection, token)))->scope == "read");
+    CHECK(!value_or_raise(c.ask(cms::find_token(*c.connection, Secret("tgr_guess")))));
+    const auto expired = value_or_raise(c.ask(cms::create_token(*c.connection, "old", "read", now() - 1s)));
+    CHECK(!value_or_raise(c.ask(cms::find_token(*c.connection, expired))));
+    CHECK(c.ask(cms::create_token(*c.connection, "ci", "read", std::nullopt)).error().code == "token_exists");
+    value_or_raise(c.ask(cms::revoke_token(*c.connection, "ci")));
+    CHECK(!value_or_raise(c.ask(cms::find_token(*c.connection, token))));
+    CHECK(c.ask(cms::revoke_token(*c.connection, "ci")).error().code == "token_not_found");
+    pqxx::connection direct(c.conninfo);
+    pqxx::work work(direct);
+    CHECK(work.exec("SELECT * FROM toygres_cms.api_tokens WHERE token_sha256 LIKE 'tgr_%'").empty());
+}
+
+TEST_CASE("cms: v_invariants names what is wrong and is empty when all is well") {
+    Cms c;
+    pqxx::connection direct(c.conninfo + " options='-c search_path=toygres_cms'");
+    const auto violations = [&] {
+        pqxx::work work(direct);
+        std::vector<std::string> out;
+        for (const auto& row : work.exec("SELECT violation FROM v_invariants")) out.push_back(row[0].as<std::string>());
+        return out;
+    };
+    CHECK(violations().empty());
+    const auto id = c.reserve("db");
+    CHECK(violations().empty());
+    value_or_raise(c.ask(cms::set_state(*c.connection, id, "running", actor, std::nullopt, "up")));
+    CHECK(violations() == std::vector<std::string>{"running instance without its monitor",
+                                                   "running instance without exactly one primary"});
+}
+
+TEST_CASE("cms: health partitions are made ahead, once") {
+    Cms c;
+    value_or_raise(c.ask(cms::make_health_partitions(*c.connection, 3)));
+    value_or_raise(c.ask(cms::make_health_partitions(*c.connection, 3)));
+    pqxx::connection direct(c.conninfo);
+    pqxx::work work(direct);
+    CHECK(
+        work
+            .exec(
+                "SELECT count(*) FROM pg_inherits WHERE inhparent = 'toygres_cms.instance_health_checks'::regclass")[0]
+                                                                                                                    [0]
+            .as<int>() == 4);
+}
