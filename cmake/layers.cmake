@@ -14,6 +14,8 @@ toygres_embed(tg_kube templates ${templates})
 toygres_layer(cms DEPENDS tg_pg LIBS ${PQXX_LIBRARY})
 file(GLOB migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/*.sql)
 toygres_embed(tg_cms migrations ${migrations})
+toygres_layer(activities DEPENDS tg_runtime_host tg_cms tg_kube tg_ha)
+toygres_layer(orchestrations DEPENDS tg_activities)
 toygres_layer(localkube DEPENDS tg_http tg_kube LIBS SQLite::SQLite3)
 toygres_layer(agent DEPENDS tg_kube tg_ha)
 

@@ -1,0 +1,24 @@
+// Creates the Secrets of an instance: passwords (the user's own, if one was given) and certificates. Idempotent: a
+// Secret that exists is kept, its values may be in use.
+#pragma once
+#include "activities/instance_ref.hpp"
+#include "base/json.hpp"
+#include "runtime/host/activity_context.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::activities {
+
+struct ApplySecrets {
+    static constexpr std::string_view name = "apply_secrets";
+    using Input = InstanceShape;
+    struct Output {
+        int created;
+    };
+    static asio::awaitable<Output> run(runtime::ActivityContext& ctx, Input in);
+};
+BOOST_DESCRIBE_STRUCT(ApplySecrets::Output, (), (created))
+
+}  // namespace toygres::activities

@@ -1,0 +1,27 @@
+// One look at an instance: a connection and a query, and the role label of a recreated pod put back. An instance that
+// does not answer is a result, not an error.
+#pragma once
+#include "activities/instance_ref.hpp"
+#include "base/json.hpp"
+#include "runtime/host/activity_context.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::activities {
+
+struct CheckHealth {
+    static constexpr std::string_view name = "check_health";
+    using Input = InstanceRef;
+    struct Output {
+        bool healthy;
+        std::optional<std::string> version;
+        std::int64_t response_time_ms;
+        std::optional<std::string> error;
+    };
+    static asio::awaitable<Output> run(runtime::ActivityContext& ctx, Input in);
+};
+BOOST_DESCRIBE_STRUCT(CheckHealth::Output, (), (healthy, version, response_time_ms, error))
+
+}  // namespace toygres::activities

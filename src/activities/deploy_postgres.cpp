@@ -1,0 +1,19 @@
+#include "activities/deploy_postgres.hpp"
+
+#include "activities/instance_services.hpp"
+#include "base/crash_point.hpp"
+
+namespace toygres::activities {
+
+asio::awaitable<DeployPostgres::Output> DeployPostgres::run(runtime::ActivityContext& ctx, Input in) {
+    auto& services = ctx.service<InstanceServices>();
+    const auto spec = services.spec(in);
+    Output out{0};
+    for (auto& object : value_or_raise(kube::instance_objects(services.templates, spec, kube::first_topology(spec)))) {
+        out.changed += value_or_raise(co_await services.kube.apply(std::move(object))).changed;
+        crash_point("effect.apply");
+    }
+    co_return out;
+}
+
+}  // namespace toygres::activities

@@ -1,0 +1,101 @@
+#include "activities/instance_services.hpp"
+
+#include "base/file.hpp"
+#include "kube/inspect.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace toygres::activities {
+namespace {
+
+// A value of a libpq connection string.
+std::string conninfo_quoted(std::string_view value) {
+    std::string out = "'";
+    for (const char c : value) {
+        if (c == '\'' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out += "'";
+}
+
+}  // namespace
+
+InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& cluster,
+                                   const kube::Templates& manifests, const Sealer& seal, runtime::Client& client,
+                                   std::string agent_image, std::optional<std::string> storage_class,
+                                   std::string scratch_directory)
+    : pool(std::move(db)),
+      kube(cluster),
+      templates(manifests),
+      sealer(seal),
+      orchestrations(client),
+      agent_image_(std::move(agent_image)),
+      storage_class_(std::move(storage_class)),
+      scratch_(std::move(scratch_directory)) {
+    std::filesystem::create_directories(scratch_);
+    std::filesystem::permissions(scratch_, std::filesystem::perms::owner_all);
+}
+
+InstanceServices::~InstanceServices() {
+    std::error_code ignored;
+    std::filesystem::remove_all(scratch_, ignored);
+}
+
+kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape) const {
+    kube::InstanceSpec out{};
+    out.name = shape.name;
+    out.instance_id = shape.instance;
+    out.k8s_name = shape.k8s_name;
+    out.ns = shape.ns;
+    out.postgres_version = shape.postgres_version;
+    out.storage_gb = shape.storage_size_gb;
+    out.members = 1;
+    out.service_type = shape.use_load_balancer ? kube::ServiceType::LoadBalancer : kube::ServiceType::ClusterIP;
+    out.agent_image = agent_image_;
+    out.storage_class = storage_class_;
+    return out;
+}
+
+void InstanceServices::forget(const std::string& k8s_name) {
+    endpoints_.erase(k8s_name);
+    std::error_code ignored;
+    std::filesystem::remove(fmt::format("{}/{}.crt", scratch_, k8s_name), ignored);
+}
+
+asio::awaitable<Result<InstanceEndpoint>> InstanceServices::endpoint(std::string k8s_name, std::string ns) {
+    if (const auto it = endpoints_.find(k8s_name); it != endpoints_.end()) co_return it->second;
+    auto service = co_await kube.get(kube::resource("Service", ns, kube::rw_service(k8s_name)));
+    if (!service) co_return std::unexpected(std::move(service).error());
+    const auto address = kube::service_address(*service);
+    if (!address)
+        co_return std::unexpected(Error{ErrorKind::transient, "no_address",
+                                        fmt::format("Service {} has no address yet", kube::rw_service(k8s_name))});
+    auto secret = co_await kube.get(kube::resource("Secret", ns, kube::superuser_secret(k8s_name)));
+    if (!secret) co_return std::unexpected(std::move(secret).error());
+    auto password = kube::secret_value(*secret, "password");
+    if (!password) co_return std::unexpected(std::move(password).error());
+    auto tls = co_await kube.get(kube::resource("Secret", ns, kube::tls_secret(k8s_name)));
+    if (!tls) co_return std::unexpected(std::move(tls).error());
+    auto ca = kube::secret_value(*tls, "ca.crt");
+    if (!ca) co_return std::unexpected(std::move(ca).error());
+    const auto ca_file = fmt::format("{}/{}.crt", scratch_, k8s_name);
+    if (auto written = write_file_atomically(ca_file, ca->reveal(), 0600); !written)
+        co_return std::unexpected(std::move(written).error());
+    InstanceEndpoint out{.address = *address,
+                         .dns_name = fmt::format("{}.{}.svc.cluster.local", kube::rw_service(k8s_name), ns),
+                         .conninfo = {}};
+    // An address that is no IP is a load balancer's name: let libpq look it up, and check the certificate's chain.
+    boost::system::error_code ec;
+    asio::ip::make_address(*address, ec);
+    const auto where =
+        ec ? fmt::format("host={} sslmode=verify-ca", conninfo_quoted(*address))
+           : fmt::format("host={} hostaddr={} sslmode=verify-full", conninfo_quoted(out.dns_name), *address);
+    out.conninfo = Secret(fmt::format("{} port=5432 user=postgres dbname=postgres password={} sslrootcert={}", where,
+                                      conninfo_quoted(password->reveal()), conninfo_quoted(ca_file)));
+    endpoints_[k8s_name] = out;
+    co_return out;
+}
+
+}  // namespace toygres::activities

@@ -1,0 +1,51 @@
+// What the activities work with: the database, the cluster, the templates, the sealing key. Made by src/app.
+#pragma once
+#include "activities/instance_ref.hpp"
+#include "base/secret.hpp"
+#include "kube/client.hpp"
+#include "kube/manifests.hpp"
+#include "pg/pool.hpp"
+#include "runtime/host/client.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace toygres::activities {
+
+// Where an instance is reached, as its user reaches it.
+struct InstanceEndpoint {
+    std::string address;   // of its Service
+    std::string dns_name;  // the Service's name in the cluster, which its certificate carries
+    Secret conninfo;       // libpq's, with the password
+};
+
+class InstanceServices {
+  public:
+    InstanceServices(std::shared_ptr<pg::Pool> pool, kube::Client& kube, const kube::Templates& templates,
+                     const Sealer& sealer, runtime::Client& orchestrations, std::string agent_image,
+                     std::optional<std::string> storage_class, std::string scratch_directory);
+    ~InstanceServices();
+
+    // From the Service and the Secrets, kept for a while; forget() after a failed connection. Errors: those of the
+    // Kubernetes client; transient/"no_address" while a load balancer has none.
+    asio::awaitable<Result<InstanceEndpoint>> endpoint(std::string k8s_name, std::string ns);
+    void forget(const std::string& k8s_name);
+
+    kube::InstanceSpec spec(const InstanceShape& shape) const;
+
+    std::shared_ptr<pg::Pool> pool;
+    kube::Client& kube;
+    const kube::Templates& templates;
+    const Sealer& sealer;
+    runtime::Client& orchestrations;
+
+  private:
+    std::string agent_image_;
+    std::optional<std::string> storage_class_;
+    std::string scratch_;  // CA files for libpq
+    std::map<std::string, InstanceEndpoint> endpoints_;
+};
+
+}  // namespace toygres::activities

@@ -1,0 +1,25 @@
+#include "activities/record_health.hpp"
+
+#include "cms/instances.hpp"
+
+namespace toygres::activities {
+
+asio::awaitable<RecordHealth::Output> RecordHealth::run(runtime::StepContext& ctx, Input in) {
+    auto& tx = ctx.sql();
+    const auto instance = value_or_raise(co_await cms::get_instance(tx, in.instance));
+    if (instance.state != "running") co_return Output{instance.state};
+    value_or_raise(co_await cms::record_health(tx, in.instance,
+                                               {.kind = in.kind,
+                                                .status = in.status,
+                                                .postgres_version = in.version,
+                                                .response_time_ms = static_cast<int>(in.response_time_ms),
+                                                .checks = in.checks,
+                                                .failures = in.failures,
+                                                .error_message = in.error}));
+    if (in.kind == "transition")
+        value_or_raise(co_await cms::set_health(tx, in.instance, in.status, {ctx.orchestration(), ""},
+                                                in.error.value_or("answers again")));
+    co_return Output{instance.state};
+}
+
+}  // namespace toygres::activities

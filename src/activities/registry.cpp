@@ -1,0 +1,41 @@
+#include "activities/registry.hpp"
+
+#include "activities/apply_secrets.hpp"
+#include "activities/assign_role.hpp"
+#include "activities/cancel_orchestration.hpp"
+#include "activities/check_health.hpp"
+#include "activities/deploy_postgres.hpp"
+#include "activities/fail_operation.hpp"
+#include "activities/keep_house.hpp"
+#include "activities/list_objects.hpp"
+#include "activities/mark_deleted.hpp"
+#include "activities/mark_deleting.hpp"
+#include "activities/mark_failed.hpp"
+#include "activities/mark_running.hpp"
+#include "activities/record_health.hpp"
+#include "activities/remove_object.hpp"
+#include "activities/test_connection.hpp"
+#include "activities/wait_for_ready.hpp"
+
+namespace toygres::activities {
+
+void register_activities(runtime::ActivityRegistry& registry) {
+    registry.add<ApplySecrets>();
+    registry.add<AssignRole>();
+    registry.add<CancelOrchestration>();
+    registry.add<CheckHealth>();
+    registry.add<DeployPostgres>();
+    registry.add<ListObjects>();
+    registry.add<RemoveObject>();
+    registry.add<TestConnection>();
+    registry.add<WaitForReady>();
+    registry.add_step<FailOperation>();
+    registry.add_step<KeepHouse>();
+    registry.add_step<MarkDeleted>();
+    registry.add_step<MarkDeleting>();
+    registry.add_step<MarkFailed>();
+    registry.add_step<MarkRunning>();
+    registry.add_step<RecordHealth>();
+}
+
+}  // namespace toygres::activities

@@ -1,0 +1,25 @@
+#include "activities/test_connection.hpp"
+
+#include "activities/instance_services.hpp"
+
+namespace toygres::activities {
+namespace {
+
+constexpr pg::Query version_query{"instance.version", "SELECT version()"};
+
+}  // namespace
+
+asio::awaitable<TestConnection::Output> TestConnection::run(runtime::ActivityContext& ctx, Input in) {
+    auto& services = ctx.service<InstanceServices>();
+    services.forget(in.k8s_name);
+    const auto endpoint = value_or_raise(co_await services.endpoint(in.k8s_name, in.ns));
+    auto connection =
+        co_await pg::Connection::connect(endpoint.conninfo.reveal(), "", "toygres", std::chrono::seconds(10));
+    // Just after the pod became ready the Service may not know it yet.
+    if (!connection)
+        raise(ErrorKind::transient, "connection_failed", "through the Service: " + connection.error().message);
+    const auto rows = value_or_raise(co_await (*connection)->execute(version_query));
+    co_return Output{endpoint.address, endpoint.dns_name, rows[0].get<std::string>(0)};
+}
+
+}  // namespace toygres::activities

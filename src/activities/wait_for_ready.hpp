@@ -1,0 +1,30 @@
+// Waits, by a watch, until a member's pod is Ready. Errors: invalid/"pod_cannot_start" with the Kubernetes reason,
+// timeout/"kube_wait_timed_out" with what the pod waits for.
+#pragma once
+#include "activities/instance_ref.hpp"
+#include "base/json.hpp"
+#include "runtime/host/activity_context.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::activities {
+
+struct WaitForReady {
+    static constexpr std::string_view name = "wait_for_ready";
+    struct Input {
+        std::string k8s_name;
+        std::string ns;
+        int member;
+        std::int64_t timeout_ms;
+    };
+    struct Output {
+        std::string pod_ip;
+    };
+    static asio::awaitable<Output> run(runtime::ActivityContext& ctx, Input in);
+};
+BOOST_DESCRIBE_STRUCT(WaitForReady::Input, (), (k8s_name, ns, member, timeout_ms))
+BOOST_DESCRIBE_STRUCT(WaitForReady::Output, (), (pod_ip))
+
+}  // namespace toygres::activities

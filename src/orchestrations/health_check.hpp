@@ -1,0 +1,37 @@
+// The instance's monitor: looks every check_interval, changes its mind after three failures in a row or one success,
+// and writes changes and one-minute summaries only. It ends when it is cancelled or the instance is gone.
+#pragma once
+#include "runtime/core/orchestration_context.hpp"
+
+#include <optional>
+#include <string>
+
+namespace toygres::orchestrations {
+
+struct HealthCheck {
+    static constexpr std::string_view name = "health_check";
+    static constexpr int version = 1;
+    // Carried from execution to execution.
+    struct Input {
+        std::string instance;
+        std::string k8s_name;
+        std::string ns;
+        std::int64_t check_interval_ms;
+        std::string status;  // what was last written: healthy | unhealthy | unknown
+        int failures_in_a_row;
+        Timestamp window_from;  // of the summary being gathered; the epoch: none
+        int window_checks;
+        int window_failures;
+    };
+    using Output = Nothing;
+    static Input first_input(std::string instance, std::string k8s_name, std::string ns,
+                             std::int64_t check_interval_ms);
+    static runtime::Task<Output> run(runtime::OrchestrationContext& ctx, Input in);
+};
+BOOST_DESCRIBE_STRUCT(HealthCheck::Input, (),
+                      (instance, k8s_name, ns, check_interval_ms, status, failures_in_a_row, window_from, window_checks,
+                       window_failures))
+
+inline std::string health_check_id(const std::string& k8s_name) { return "health-" + k8s_name; }
+
+}  // namespace toygres::orchestrations

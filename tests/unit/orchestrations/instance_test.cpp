@@ -1,0 +1,185 @@
+#include "activities/apply_secrets.hpp"
+#include "activities/assign_role.hpp"
+#include "activities/cancel_orchestration.hpp"
+#include "activities/check_health.hpp"
+#include "activities/deploy_postgres.hpp"
+#include "activities/fail_operation.hpp"
+#include "activities/list_objects.hpp"
+#include "activities/mark_deleted.hpp"
+#include "activities/mark_deleting.hpp"
+#include "activities/mark_failed.hpp"
+#include "activities/mark_running.hpp"
+#include "activities/record_health.hpp"
+#include "activities/remove_object.hpp"
+#include "activities/test_connection.hpp"
+#include "activities/wait_for_ready.hpp"
+#include "orchestrations/create_instance.hpp"
+#include "orchestrations/delete_instance.hpp"
+#include "orchestrations/health_check.hpp"
+#include "support/orchestration_driver.hpp"
+
+using namespace toygres;
+using namespace toygres::activities;
+using namespace toygres::orchestrations;
+using toygres::test::EventKind;
+using toygres::test::OrchestrationDriver;
+
+namespace {
+
+const CreateInstance::Input creation{"id", "op", "db", "db-1a2b3c4d", "toygres", "15", 10, true, 30'000};
+const DeleteInstance::Input deletion{"id", "op", "db-1a2b3c4d", "toygres"};
+
+void provisions(OrchestrationDriver& driver) {
+    driver.completes<ApplySecrets>({3});
+    driver.completes<DeployPostgres>({11});
+    driver.completes<WaitForReady>({"127.0.0.2"});
+    driver.completes<AssignRole>({});
+}
+
+void removes(OrchestrationDriver& driver) {
+    driver.completes<ListObjects>({{{"Service", "db-1a2b3c4d"}, {"Secret", "db-1a2b3c4d-tls"}}});
+    driver.completes<RemoveObject>({});
+    driver.completes<RemoveObject>({});
+    driver.completes<ListObjects>({{}});
+}
+
+}  // namespace
+
+TEST_CASE("create_instance: applies, waits, connects, starts the monitor, and is running") {
+    OrchestrationDriver driver;
+    provisions(driver);
+    driver.completes<TestConnection>({"127.0.0.3", "db.svc", "PostgreSQL 15"});
+    driver.accepts_start();
+    driver.completes<MarkRunning>({});
+    driver.run<CreateInstance>(creation);
+    CHECK(driver.output<CreateInstance>().host == "127.0.0.3");
+    CHECK(driver.recorded<MarkRunning>().monitor == "health-db-1a2b3c4d");
+    CHECK(driver.calls<ListObjects>() == 0);
+}
+
+TEST_CASE("create_instance: removes what it made and keeps the cause when the primary never gets ready") {
+    OrchestrationDriver driver;
+    driver.completes<ApplySecrets>({3});
+    driver.completes<DeployPostgres>({11});
+    driver.fails<WaitForReady>({ErrorKind::timeout, "kube_wait_timed_out", "the pod did not become ready"});
+    removes(driver);
+    driver.completes<MarkFailed>({});
+    driver.run<CreateInstance>(creation);
+    CHECK(driver.error().code == "kube_wait_timed_out");
+    CHECK(driver.recorded<MarkFailed>().error.message == "the pod did not become ready");
+    CHECK(driver.calls<MarkRunning>() == 0);
+}
+
+TEST_CASE("create_instance: a cancellation removes what was made, uninterrupted") {
+    OrchestrationDriver driver;
+    driver.completes<ApplySecrets>({3});
+    driver.cancels("the instance is being deleted");
+    removes(driver);
+    driver.completes<MarkFailed>({});
+    driver.run<CreateInstance>(creation);
+    CHECK(driver.error().kind == ErrorKind::cancelled);
+    CHECK(driver.recorded<MarkFailed>().error.message == "the instance is being deleted");
+}
+
+TEST_CASE("create_instance: once it is whole, a cancellation comes too late") {
+    OrchestrationDriver driver;
+    provisions(driver);
+    driver.completes<TestConnection>({"127.0.0.3", "db.svc", "PostgreSQL 15"});
+    driver.cancels("too late");
+    driver.accepts_start();
+    driver.completes<MarkRunning>({});
+    driver.run<CreateInstance>(creation);
+    CHECK(driver.ended_as() == EventKind::completed);
+}
+
+TEST_CASE("delete_instance: cancels the creation, stops the monitor, removes object by object") {
+    OrchestrationDriver driver;
+    driver.completes<CancelOrchestration>({"cancelled"});
+    driver.completes<MarkDeleting>({false});
+    driver.completes<CancelOrchestration>({"cancelled"});
+    removes(driver);
+    driver.completes<MarkDeleted>({});
+    driver.run<DeleteInstance>(deletion);
+    CHECK(driver.output<DeleteInstance>().deleted);
+    CHECK(driver.calls<RemoveObject>() == 2);
+}
+
+TEST_CASE("delete_instance: gives up with names when objects come back for ever") {
+    OrchestrationDriver driver;
+    driver.completes<CancelOrchestration>({"absent"});
+    driver.completes<MarkDeleting>({false});
+    driver.completes<CancelOrchestration>({"absent"});
+    for (int round = 0; round < 10; ++round) {
+        driver.completes<ListObjects>({{{"ConfigMap", "revenant"}}});
+        driver.completes<RemoveObject>({});
+    }
+    driver.completes<FailOperation>({});
+    driver.run<DeleteInstance>(deletion);
+    CHECK(driver.error().code == "objects_remain");
+    CHECK(driver.recorded<FailOperation>().error.message.starts_with("ConfigMap revenant"));
+}
+
+TEST_CASE("health_check: three failures in a row make it unhealthy, one success healthy again") {
+    OrchestrationDriver driver;
+    auto input = HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 1000);
+    driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    driver.completes<RecordHealth>({"running"});
+    driver.fires_timer();
+    for (int i = 0; i < 2; ++i) {
+        driver.completes<CheckHealth>({false, std::nullopt, 3, "refused"});
+        driver.fires_timer();
+    }
+    driver.completes<CheckHealth>({false, std::nullopt, 3, "refused"});
+    driver.completes<RecordHealth>({"running"});
+    driver.fires_timer();
+    driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    driver.completes<RecordHealth>({"running"});
+    driver.run<HealthCheck>(input);
+    CHECK(driver.calls<RecordHealth>() == 3);
+    CHECK(driver.recorded<RecordHealth>().kind == "transition");
+    CHECK(driver.recorded<RecordHealth>().status == "healthy");
+    CHECK(!driver.ended());
+}
+
+TEST_CASE("health_check: a CMS that refuses and a check that breaks are hiccups") {
+    OrchestrationDriver driver;
+    driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    driver.fails<RecordHealth>({ErrorKind::internal, "sql_error", "boom"});
+    driver.fires_timer();
+    driver.fails<CheckHealth>({ErrorKind::internal, "unexpected", "boom"});
+    driver.fires_timer();
+    driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    driver.completes<RecordHealth>({"running"});
+    driver.run<HealthCheck>(HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 1000));
+    CHECK(!driver.ended());
+}
+
+TEST_CASE("health_check: ends by itself when the instance is gone, and when it is cancelled") {
+    OrchestrationDriver gone;
+    gone.completes<CheckHealth>({false, std::nullopt, 3, "refused"});
+    gone.fires_timer();
+    gone.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    gone.completes<RecordHealth>({"deleted"});
+    gone.run<HealthCheck>(HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 1000));
+    CHECK(gone.ended_as() == EventKind::completed);
+    OrchestrationDriver cancelled;
+    cancelled.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    cancelled.completes<RecordHealth>({"running"});
+    cancelled.cancels("deleted");
+    cancelled.run<HealthCheck>(HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 1000));
+    CHECK(cancelled.error().kind == ErrorKind::cancelled);
+}
+
+TEST_CASE("health_check: continues as new after a hundred looks and carries what it knows") {
+    OrchestrationDriver driver;
+    for (int i = 0; i < 100; ++i) {
+        driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+        if (i == 0) driver.completes<RecordHealth>({"running"});
+        driver.fires_timer();
+    }
+    auto input = HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 100);
+    input.check_interval_ms = 1;
+    driver.run<HealthCheck>(input);
+    CHECK(driver.ended_as() == EventKind::continued_as_new);
+    CHECK(driver.next_input<HealthCheck>().status == "healthy");
+}
