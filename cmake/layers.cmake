@@ -18,5 +18,7 @@ toygres_layer(activities DEPENDS tg_runtime_host tg_cms tg_kube tg_ha)
 toygres_layer(orchestrations DEPENDS tg_activities)
 toygres_layer(localkube DEPENDS tg_http tg_kube LIBS SQLite::SQLite3)
 toygres_layer(agent DEPENDS tg_kube tg_ha)
+toygres_layer(api DEPENDS tg_http tg_orchestrations)
+toygres_embed(tg_api openapi ${CMAKE_SOURCE_DIR}/api/openapi.yaml)
 
 include(cmake/agent.cmake)

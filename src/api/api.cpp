@@ -1,0 +1,108 @@
+#include "api/api.hpp"
+
+#include "base/log.hpp"
+#include "metrics/metrics.hpp"
+
+#include <fmt/format.h>
+
+namespace toygres::api {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void count(const Call& call, const Route* route, int status, Clock::duration took) {
+    const std::string pattern(route ? route->pattern : "unmatched");
+    const auto seconds = std::chrono::duration<double>(took).count();
+    metrics::counter("toygres_http_requests_total", "Requests answered by the API",
+                     {{"route", pattern},
+                      {"method", route ? std::string(route->method) : "other"},
+                      {"status", std::to_string(status)}})
+        .Increment();
+    if (!call.streaming())  // a stream lasts as long as its reader likes
+        metrics::seconds("toygres_http_request_seconds", "Time to answer a request", {{"route", pattern}})
+            .Observe(seconds);
+}
+
+void note(const Call& call, const Route* route, int status, Clock::duration took, const std::optional<Error>& failure) {
+    const auto level = status == 500                          ? log::Level::error
+                       : failure && status > 500              ? log::Level::warning
+                       : route && route->scope == Scope::open ? log::Level::debug
+                                                              : log::Level::info;
+    Json fields = {
+        {"method", call.request().method},
+        {"route", route ? std::string(route->pattern) : "unmatched"},
+        {"status", status},
+        {"duration_ms", static_cast<double>(std::chrono::round<std::chrono::microseconds>(took).count()) / 1000},
+        {"request_id", call.request_id()},
+        {"caller", call.caller_name()},
+        {"peer", call.request().peer}};
+    if (failure) {
+        fields["code"] = failure->code;
+        if (status >= 500) fields["error"] = failure->message;
+    }
+    log::write(level, "request.handled", fields);
+}
+
+Error no_route(const Call& call, const Router::NoMatch& none) {
+    if (none.allow.empty())
+        return {ErrorKind::not_found, "no_such_path",
+                "there is nothing at this path; /api/v1/openapi.yaml lists what there is"};
+    return {ErrorKind::invalid, "method_not_allowed",
+            fmt::format("this path takes {}, not {}", none.allow, call.request().method)};
+}
+
+}  // namespace
+
+Api::Api(ApiServices services) : services_(std::move(services)), authenticator_(services_.pool) {}
+
+http::Response Api::error_page(int status, std::string_view detail) { return broken_request(status, detail); }
+
+asio::awaitable<http::Response> Api::dispatch(Call& call, const Route*& route) {
+    call.check_target();
+    auto found = router_.find(call.request().method, call.segments());
+    if (const auto* none = std::get_if<Router::NoMatch>(&found)) {
+        auto response = problem(no_route(call, *none), call.request_id());
+        if (!none->allow.empty()) response.headers.set("Allow", none->allow);
+        co_return response;
+    }
+    auto& match = std::get<Router::Match>(found);
+    route = match.route;
+    if (route->scope != Scope::open) {
+        call.set_caller(value_or_raise(
+            co_await authenticator_.authenticate(std::string(call.request().headers.get("Authorization")))));
+        if (route->scope == Scope::write && call.caller().scope != Scope::write)
+            raise(ErrorKind::forbidden, "insufficient_scope",
+                  fmt::format("the token \"{}\" may only read; this needs one of scope write", call.caller().name));
+    }
+    call.set_params(std::move(match.params));
+    co_return co_await route->handle(call);
+}
+
+asio::awaitable<void> Api::handle(http::Exchange& exchange) {
+    const auto began = Clock::now();
+    Call call(exchange, services_);
+    const Route* route = nullptr;
+    http::Response response{};
+    std::optional<Error> failure;
+    try {
+        response = co_await dispatch(call, route);
+    } catch (...) {
+        failure = current_error();
+    }
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return;  // the server gave the connection up
+    if (failure && !call.streaming()) response = problem(*failure, call.request_id());
+    const int status = call.streaming() ? 200 : response.status;
+    if (!call.streaming()) {
+        response.headers.set("X-Request-Id", call.request_id());
+        response.headers.set("X-Content-Type-Options", "nosniff");
+        co_await exchange.respond(std::move(response));
+    }
+    const auto took = Clock::now() - began;
+    count(call, route, status, took);
+    note(call, route, status, took, failure);
+    // A stream cut short must not look like one that is complete.
+    if (failure && call.streaming()) throw ErrorException(*std::move(failure));
+}
+
+}  // namespace toygres::api

@@ -1,0 +1,29 @@
+// The control plane's REST API: finds the route, knows the caller, answers; one log line and two metrics per request.
+#pragma once
+#include "api/authenticator.hpp"
+#include "api/route.hpp"
+#include "api/services.hpp"
+#include "http/server.hpp"
+
+#include <string_view>
+
+namespace toygres::api {
+
+class Api {
+  public:
+    explicit Api(ApiServices services);
+
+    // The handler of an http::Server. Never throws but when a stream that has begun cannot go on.
+    asio::awaitable<void> handle(http::Exchange& exchange);
+    // The error_page of that server.
+    static http::Response error_page(int status, std::string_view detail);
+
+  private:
+    asio::awaitable<http::Response> dispatch(Call& call, const Route*& route);
+
+    ApiServices services_;
+    Router router_;
+    Authenticator authenticator_;
+};
+
+}  // namespace toygres::api

@@ -1,0 +1,85 @@
+// One request being answered: what routes read from it. Every reader throws ErrorException with what the caller should
+// be told; the edge in api.cpp makes the answer of it.
+#pragma once
+#include "api/authenticator.hpp"
+#include "api/database.hpp"
+#include "api/problem.hpp"
+#include "api/services.hpp"
+#include "cms/instances.hpp"
+#include "http/server.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace toygres::api {
+
+class Call {
+  public:
+    // `exchange` and `services` outlive it. Errors of the target are kept until check_target().
+    Call(http::Exchange& exchange, const ApiServices& services);
+
+    http::Exchange& exchange() { return exchange_; }
+    const http::Request& request() const { return exchange_.request(); }
+    const ApiServices& services() const { return services_; }
+    // The caller's X-Request-Id if it is a sane one, else a new one.
+    const std::string& request_id() const { return request_id_; }
+    // Of the path, percent-decoded one by one: a name may hold a slash.
+    const std::vector<std::string>& segments() const { return segments_; }
+    // invalid/"invalid_target": not a path, or bytes in it that no name of ours can have.
+    void check_target() const;
+
+    // The value of {name} in the route's pattern.
+    const std::string& param(std::string_view name) const;
+    void set_params(std::map<std::string, std::string, std::less<>> params) { params_ = std::move(params); }
+
+    // Only of routes that need a token.
+    const Caller& caller() const { return *caller_; }
+    std::string caller_name() const { return caller_ ? caller_->name : std::string(); }
+    void set_caller(Caller caller) { caller_ = std::move(caller); }
+    cms::Actor actor() const { return {caller().name, request_id_}; }
+
+    // Query parameters. A repeated one counts by its first value; one that is not in `known` is
+    // invalid/"invalid_request".
+    void expect_query(std::initializer_list<std::string_view> known) const;
+    std::optional<std::string> query_text(std::string_view name) const { return target_.get(name); }
+    // "true" or "false"; no value is true.
+    bool query_flag(std::string_view name) const;
+    std::optional<std::int64_t> query_number(std::string_view name, std::int64_t low, std::int64_t high) const;
+    // One of a few words.
+    std::optional<std::string> query_choice(std::string_view name, const std::vector<std::string>& choices) const;
+
+    // The body as JSON. Errors: invalid/"unsupported_media_type", invalid/"invalid_json".
+    Json json_body() const;
+    // As T; unknown and missing members are refused by their path.
+    template <class T> T body() const { return decode<T>(json_body(), UnknownKeys::refuse); }
+    // Error: invalid/"invalid_request".
+    std::optional<std::string> idempotency_key() const;
+
+    // A statement of the CMS that may be repeated: the value, or its error thrown.
+    template <class F> asio::awaitable<StatementValue<F>> read(F statement) const {
+        co_return value_or_raise(co_await query(services_.pool, std::move(statement)));
+    }
+
+    // For routes that answer bit by bit; what they return is ignored then.
+    asio::awaitable<void> begin_stream(http::Headers headers);
+    bool streaming() const { return streaming_; }
+
+  private:
+    http::Exchange& exchange_;
+    const ApiServices& services_;
+    std::string request_id_;
+    http::Target target_;
+    std::vector<std::string> segments_;
+    bool target_usable_ = false;
+    std::map<std::string, std::string, std::less<>> params_;
+    std::optional<Caller> caller_;
+    bool streaming_ = false;
+};
+
+// 200 with a JSON body.
+http::Response json_response(const Json& body, int status = 200);
+
+}  // namespace toygres::api

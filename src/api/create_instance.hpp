@@ -1,0 +1,50 @@
+// What may be asked for when an instance is created, and the transaction that accepts it.
+#pragma once
+#include "api/call.hpp"
+#include "cms/operations.hpp"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace toygres::api {
+
+struct CreateInstanceBody {
+    std::string name;
+    std::optional<std::string> postgres_version;
+    std::optional<std::int64_t> storage_size_gb;
+    std::optional<std::string> password;
+    std::optional<std::string> check_interval;
+    std::optional<bool> internal;
+    std::optional<std::map<std::string, std::string>> tags;
+};
+BOOST_DESCRIBE_STRUCT(CreateInstanceBody, (),
+                      (name, postgres_version, storage_size_gb, password, check_interval, internal, tags))
+
+// Checked, with its defaults filled in.
+struct InstanceWish {
+    std::string name;
+    std::string postgres_version;
+    int storage_size_gb;
+    Secret password;
+    std::chrono::milliseconds check_interval;
+    bool use_load_balancer;
+    Json tags;
+};
+
+// Error: invalid/"invalid_request" with every field that is wrong. `versions`: the supported majors.
+Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::string>& versions);
+
+// What a slow call is answered with.
+struct Accepted {
+    cms::Operation operation;
+    cms::Instance instance;
+};
+
+// Reserves the name, seals the password, records the operation and starts its orchestration: all of it or nothing. A
+// repeated idempotency key gives what the first call gave. Errors: conflict/"name_taken",
+// conflict/"idempotency_key_reused", transient.
+asio::awaitable<Result<Accepted>> create_instance(const Call& call, InstanceWish wish, std::string digest);
+
+}  // namespace toygres::api

@@ -1,0 +1,13 @@
+// The transaction that accepts the deletion of an instance.
+#pragma once
+#include "api/accept.hpp"
+
+#include <string>
+
+namespace toygres::api {
+
+// While a deletion runs, its operation is the answer to a further one. Errors: not_found/"instance_not_found" (deleted
+// ones included), conflict/"idempotency_key_reused", transient.
+asio::awaitable<Result<Accepted>> delete_instance(const Call& call, std::string name);
+
+}  // namespace toygres::api

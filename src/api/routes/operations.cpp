@@ -1,0 +1,40 @@
+#include "api/page.hpp"
+#include "api/route.hpp"
+#include "api/views.hpp"
+
+namespace toygres::api {
+namespace {
+
+// Newest first.
+asio::awaitable<http::Response> list_operations(Call& call) {
+    call.expect_query({"instance", "state", "limit", "page_token"});
+    const int limit = page_size(call);
+    const auto cursor = time_cursor(call);
+    const cms::OperationFilter filter{
+        .instance = call.query_text("instance"),
+        .state = call.query_choice("state", {"running", "succeeded", "failed", "cancelled"}),
+        .before_created_at = cursor ? std::optional(cursor->created_at) : std::nullopt,
+        .before_id = cursor ? std::optional(cursor->id) : std::nullopt,
+        .limit = limit + 1};
+    const auto found = co_await call.read([&](pg::Connection& db) { return cms::list_operations(db, filter); });
+    co_return json_response(page(
+        "operations", found, limit, [](const cms::Operation& o) { return page_token({o.created_at, o.id}); },
+        [](const cms::Operation& o) { return view(o); }));
+}
+
+asio::awaitable<http::Response> get_operation(Call& call) {
+    call.expect_query({});
+    co_return json_response(
+        view(co_await call.read([&](pg::Connection& db) { return cms::get_operation(db, call.param("id")); })));
+}
+
+constexpr Route routes[] = {
+    {"GET", "/api/v1/operations", Scope::read, list_operations},
+    {"GET", "/api/v1/operations/{id}", Scope::read, get_operation},
+};
+
+}  // namespace
+
+std::span<const Route> operation_routes() { return routes; }
+
+}  // namespace toygres::api

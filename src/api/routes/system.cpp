@@ -1,0 +1,53 @@
+#include "api/route.hpp"
+#include "embedded/openapi.hpp"
+#include "metrics/metrics.hpp"
+
+namespace toygres::api {
+namespace {
+
+using http::Response;
+
+Response text(std::string type, std::string body) {
+    return {200, {{"Content-Type", std::move(type)}, {"Cache-Control", "no-store"}}, std::move(body)};
+}
+
+asio::awaitable<Response> get_livez(Call&) { co_return text("text/plain; charset=utf-8", "ok\n"); }
+
+// 503 names what does not work.
+asio::awaitable<Response> get_readyz(Call& call) {
+    const auto [database, kubernetes, runtime] = call.services().readiness();
+    const bool ready = database && kubernetes && runtime;
+    co_return json_response(
+        {{"ready", ready}, {"checks", {{"database", database}, {"kubernetes", kubernetes}, {"runtime", runtime}}}},
+        ready ? 200 : 503);
+}
+
+asio::awaitable<Response> get_version(Call& call) {
+    const auto& versions = call.services().postgres_versions;
+    co_return json_response({{"version", TOYGRES_VERSION},
+                             {"api", "v1"},
+                             {"postgres_versions", versions},
+                             {"default_postgres_version", versions.empty() ? "" : versions.back()}});
+}
+
+asio::awaitable<Response> get_metrics(Call&) {
+    co_return text("text/plain; version=0.0.4; charset=utf-8", metrics::render());
+}
+
+asio::awaitable<Response> get_openapi(Call&) {
+    co_return text("application/yaml", std::string(embedded::openapi().front().second));
+}
+
+constexpr Route routes[] = {
+    {"GET", "/livez", Scope::open, get_livez},
+    {"GET", "/readyz", Scope::open, get_readyz},
+    {"GET", "/version", Scope::open, get_version},
+    {"GET", "/metrics", Scope::open, get_metrics},
+    {"GET", "/api/v1/openapi.yaml", Scope::open, get_openapi},
+};
+
+}  // namespace
+
+std::span<const Route> system_routes() { return routes; }
+
+}  // namespace toygres::api

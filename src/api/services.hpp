@@ -1,0 +1,34 @@
+// What the API works with. Made by src/app, which keeps it alive.
+#pragma once
+#include "base/asio.hpp"
+#include "base/secret.hpp"
+#include "kube/client.hpp"
+#include "pg/pool.hpp"
+#include "runtime/host/client.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace toygres::api {
+
+// What must work for this process to serve requests.
+struct Readiness {
+    bool database;
+    bool kubernetes;
+    bool runtime;  // this process runs orchestrations
+};
+
+struct ApiServices {
+    asio::io_context& io;
+    std::shared_ptr<pg::Pool> pool;
+    runtime::Client& client;
+    kube::Client& kube;
+    const Sealer& sealer;
+    std::string ns;                              // where instances are made
+    std::vector<std::string> postgres_versions;  // majors that may be asked for; the newest is the default
+    std::function<Readiness()> readiness;
+};
+
+}  // namespace toygres::api

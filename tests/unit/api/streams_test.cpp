@@ -1,0 +1,114 @@
+#include "base/crypto.hpp"
+#include "world.hpp"
+
+#include <fmt/format.h>
+
+using namespace toygres;
+using namespace toygres::test;
+
+namespace {
+
+std::size_t occurrences(const std::string& text, const std::string& part) {
+    std::size_t out = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++out;
+    return out;
+}
+
+// Reads a stream until `enough` says so or the server ends it.
+std::string read_stream(World& world, http::Request request, std::function<bool(const std::string&)> enough) {
+    std::string text;
+    const auto response = run(world.io, world.http->stream(std::move(request), 30s, [&](std::string_view piece) {
+        text += piece;
+        return !enough(text);
+    }));
+    REQUIRE(response);
+    REQUIRE(response->status == 200);
+    return text;
+}
+
+std::string last_id(const std::string& stream) {
+    const auto at = stream.rfind("id: ");
+    return stream.substr(at + 4, stream.find('\n', at) - at - 4);
+}
+
+constexpr auto to_state = "SELECT set_instance_state(id, '{}', 'test', NULL, NULL, 'x') FROM instances";
+
+}  // namespace
+
+TEST_CASE("events: the timeline tells who did what under which request") {
+    World world;
+    REQUIRE(world.call("POST", "/api/v1/instances", {{"name", "mydb"}}, {{"X-Request-Id", "req-7"}}).status == 202);
+    const auto body = json_of(world.call("GET", "/api/v1/instances/mydb/events"));
+    REQUIRE(body.at("events").size() == 2);
+    for (const auto& event : body.at("events")) {
+        CHECK(event.at("actor") == "writer");
+        CHECK(event.at("request_id") == "req-7");
+    }
+    CHECK(world.call("GET", "/api/v1/instances/nothing/events").status == 404);
+}
+
+TEST_CASE("events: a stream tells what is there and what comes, each once") {
+    World world;
+    REQUIRE(world.call("POST", "/api/v1/instances", {{"name", "mydb"}}).status == 202);
+    bool changed = false;
+    const auto text = read_stream(
+        world, world.request("GET", "/api/v1/instances/mydb/events", {}, {{"Accept", "text/event-stream"}}),
+        [&](const std::string& so_far) {
+            if (!changed && occurrences(so_far, "\n\n") == 2) {
+                changed = true;
+                asio::co_spawn(
+                    world.io,
+                    [](std::shared_ptr<pg::Pool> pool) -> asio::awaitable<void> {
+                        co_await pool->execute(
+                            {"t", "SELECT set_instance_state(id, 'running', 'test', NULL, NULL, 'x') FROM instances"});
+                    }(world.pool),
+                    asio::detached);
+            }
+            return so_far.contains("creating -> running");
+        });
+    CHECK(changed);
+    CHECK(occurrences(text, "event: state_change\n") == 2);
+    CHECK(occurrences(text, "event: operation_started\n") == 1);
+
+    SECTION("and goes on after the last event that the reader has seen") {
+        world.sql("SELECT set_instance_state(id, 'deleting', 'test', NULL, NULL, 'x') FROM instances");
+        const auto more = read_stream(
+            world,
+            world.request("GET", "/api/v1/instances/mydb/events?follow=true", {}, {{"Last-Event-ID", last_id(text)}}),
+            [](const std::string& so_far) { return so_far.contains("-> deleting"); });
+        CHECK(occurrences(more, "event: ") == 1);
+    }
+    SECTION("and ends when the instance is gone") {
+        for (const auto* state : {"deleting", "deleted"}) world.sql(fmt::format(fmt::runtime(to_state), state));
+        const auto all = read_stream(world, world.request("GET", "/api/v1/instances/mydb/events?follow=true"),
+                                     [](const std::string&) { return false; });
+        CHECK(all.ends_with("event: end\ndata: {}\n\n"));
+        CHECK(all.contains("deleting -> deleted"));
+    }
+}
+
+TEST_CASE("orchestrations: are shown, signalled and cancelled under ids with slashes") {
+    World world;
+    value_or_raise(
+        run(world.io, world.client.start({.id = "delete-x/3/remove", .name = "child", .input = {{"a", 1}}})));
+    const std::string path = "/api/v1/orchestrations/delete-x%2F3%2Fremove";
+    const auto shown = json_of(world.call("GET", path));
+    CHECK(shown.at("id") == "delete-x/3/remove");
+    CHECK(shown.at("input") == Json{{"a", 1}});
+    CHECK(json_of(world.call("GET", path + "/history")) ==
+          Json{{"id", "delete-x/3/remove"}, {"execution", 1}, {"events", Json::array()}});
+    CHECK(world.call("POST", path + "/signal", {{"name", "go"}, {"payload", {1, 2}}, {"dedup_key", "k"}}).status ==
+          202);
+    CHECK(world.call("POST", path + "/signal", {{"name", "go"}, {"dedup_key", "k"}}).status == 202);
+    CHECK(world.sql("SELECT 1 FROM inbox WHERE kind = 'signal'").size() == 1);
+    CHECK(world.call("POST", path + "/cancel", {{"reason", "enough"}}).status == 202);
+    CHECK(world.sql("SELECT 1 FROM inbox WHERE kind = 'cancel'").size() == 1);
+    CHECK(fields_of(world.call("POST", path + "/signal", {{"name", ""}})) == std::vector<std::string>{"name"});
+    CHECK(fields_of(world.call("POST", path + "/cancel", Json::object())) == std::vector<std::string>{"reason"});
+    CHECK(code_of(world.call("GET", "/api/v1/orchestrations/nothing")) == "orchestration_not_found");
+    CHECK(world.call("POST", "/api/v1/orchestrations/nothing/cancel", {{"reason", "r"}}).status == 404);
+    world.sql("UPDATE orchestrations SET status = 'completed', finished_at = now()");
+    const auto finished = world.call("POST", path + "/cancel", {{"reason", "enough"}});
+    CHECK(finished.status == 409);
+    CHECK(code_of(finished) == "orchestration_finished");
+}
