@@ -20,5 +20,6 @@ toygres_layer(localkube DEPENDS tg_http tg_kube LIBS SQLite::SQLite3)
 toygres_layer(agent DEPENDS tg_kube tg_ha)
 toygres_layer(api DEPENDS tg_http tg_orchestrations)
 toygres_embed(tg_api openapi ${CMAKE_SOURCE_DIR}/api/openapi.yaml)
+toygres_layer(cli DEPENDS tg_http LIBS CLI11::CLI11 yaml-cpp)
 
 include(cmake/agent.cmake)

@@ -1,0 +1,45 @@
+// The command line, taken apart.
+#pragma once
+#include "cli/launcher.hpp"
+#include "cli/session.hpp"
+#include "cli/verbs/verbs.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace toygres::cli {
+
+struct CommandLine {
+    ConnectionFlags connection{};
+    Format format = Format::table;
+    // What to do; exactly one is set by a parse that succeeds.
+    std::function<int(Session&)> remote{};
+    std::function<int(const Launcher&)> local{};
+    std::function<int(Console&)> print{};
+
+    UpOptions up{};
+    DownOptions down{};
+    ServerOptions server{};
+    ClusterOptions cluster{};
+    MigrateOptions migrate{};
+    TokenOptions token{};
+    CreateOptions create{};
+    ListOptions list{};
+    GetOptions get{};
+    DeleteOptions remove{};
+    ConnectOptions connect{};
+    LogsOptions logs{};
+    EventsOptions events{};
+    OperationOptions operation{};
+    OrchestrationListOptions orchestration_list{};
+    OrchestrationShowOptions orchestration_show{};
+    SignalOptions signal{};
+    CancelOptions cancel{};
+};
+
+// Fills `line`, which must stay where it is. nullopt, or the exit code when there is nothing left to do: help was asked
+// for, or the usage is wrong (told on `console`).
+std::optional<int> parse(int argc, const char* const* argv, CommandLine& line, Console& console);
+
+}  // namespace toygres::cli

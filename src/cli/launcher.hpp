@@ -1,0 +1,75 @@
+// The verbs that run parts of toygres in place of talking to a server. src/app implements them.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::cli {
+
+struct UpOptions {
+    std::string state_dir;
+    unsigned short port;     // 0: the one of last time, or any
+    std::string agent_path;  // empty: beside this program
+};
+
+struct DownOptions {
+    std::string state_dir;
+    bool purge;
+};
+
+struct ServerOptions {
+    std::string database_url;
+    std::string schema;
+    std::string kubeconfig;  // empty: KUBECONFIG, the pod's service account, ~/.kube/config
+    std::string context;
+    std::string ns;
+    std::string listen_address;
+    unsigned short listen_port;
+    std::string seal_key_file;
+    std::string agent_image;
+    std::optional<std::string> storage_class;
+    std::vector<std::string> postgres_versions;
+    std::string templates_directory;  // empty: those of the binary
+    std::string name;                 // of this process
+    std::string log_file;             // empty: stderr
+    std::string log_level;
+    std::size_t database_connections_max;
+    bool migrate;
+    bool evict_every_turn;
+};
+
+// The embedded cluster's process, which `up` starts.
+struct ClusterOptions {
+    std::string state_dir;
+    std::string agent_path;
+};
+
+struct MigrateOptions {
+    std::string database_url;
+    std::string schema;
+};
+
+struct TokenOptions {
+    enum class Action { create, list, revoke };
+    Action action;
+    std::string name;   // of the token; empty for list
+    std::string scope;  // read | write
+    std::optional<std::chrono::milliseconds> expires_in;
+    std::string database_url;  // empty: the CMS of `state_dir`
+    std::string schema;
+    std::string state_dir;
+};
+
+// Each gives the exit code of the process. An empty one is answered as not available in this build.
+struct Launcher {
+    std::function<int(const UpOptions&)> up;
+    std::function<int(const DownOptions&)> down;
+    std::function<int(const ServerOptions&)> server;
+    std::function<int(const ClusterOptions&)> cluster;
+    std::function<int(const MigrateOptions&)> migrate;
+    std::function<int(const TokenOptions&)> token;
+};
+
+}  // namespace toygres::cli

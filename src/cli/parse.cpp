@@ -1,0 +1,347 @@
+#include "cli/command_line.hpp"
+#include "cli/completion.hpp"
+#include "cli/exit_code.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <ostream>
+
+namespace toygres::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+CLI::App* add(CLI::App& app, const std::string& name, const std::string& description) {
+    auto* verb = app.add_subcommand(name, description);
+    verb->fallthrough();  // global options may follow the verb
+    return verb;
+}
+
+void add_duration(CLI::App* verb, const std::string& name, std::function<void(std::chrono::milliseconds)> set,
+                  const std::string& description) {
+    verb->add_option_function<std::string>(
+            name,
+            [name, set = std::move(set)](const std::string& text) {
+                const auto value = parse_duration(text);
+                if (!value) throw CLI::ValidationError(name, "takes a duration such as 30s, 10m or 2h, not " + text);
+                set(*value);
+            },
+            description)
+        ->type_name("DURATION");
+}
+
+void add_wait(CLI::App* verb, bool& wait, std::chrono::milliseconds& timeout) {
+    timeout = 10min;
+    verb->add_flag("--wait,-w", wait, "Wait for the end, showing how it gets on");
+    add_duration(verb, "--timeout", [&timeout](auto value) { timeout = value; }, "How long to wait [10m]");
+}
+
+CLI::Option* add_name(CLI::App* verb, std::string& name) {
+    return verb->add_option("NAME", name, "Name of the instance")->required();
+}
+
+template <class Options>
+void runs(CLI::App* verb, CommandLine& line, int (*body)(Session&, const Options&), const Options& options) {
+    verb->callback(
+        [&line, body, &options] { line.remote = [body, &options](Session& s) { return body(s, options); }; });
+}
+
+template <class Options>
+void launches(CLI::App* verb, CommandLine& line, std::function<int(const Options&)> Launcher::* body,
+              const Options& options) {
+    verb->callback([&line, body, &options] {
+        line.local = [body, &options](const Launcher& launcher) {
+            if (!(launcher.*body)) raise(ErrorKind::invalid, "not_available", "this build cannot do that");
+            return (launcher.*body)(options);
+        };
+    });
+}
+
+void add_global_options(CLI::App& app, CommandLine& line) {
+    app.add_option_function<std::string>(
+           "-o,--output", [&line](const std::string& text) { line.format = *enum_from<Format>(text); },
+           "How to print: table, json or yaml")
+        ->check(CLI::IsMember({"table", "json", "yaml"}));
+    app.add_option("--api-url", line.connection.api_url,
+                   "The server [TOYGRES_API_URL, or that of the state directory]");
+    app.add_option("--token", line.connection.token, "The token [TOYGRES_API_TOKEN]; others on this machine see it");
+    app.add_option("--token-file", line.connection.token_file, "A file that holds the token [TOYGRES_API_TOKEN_FILE]");
+    app.add_option("--ca-file", line.connection.ca_file, "The CA of the server [TOYGRES_CA_FILE]");
+    app.add_option("--state-dir", line.connection.state_dir, "Of \"toygres up\" [TOYGRES_STATE_DIR, or ~/.toygres]");
+}
+
+void add_database(CLI::App* verb, std::string& url, std::string& schema, bool required) {
+    schema = "toygres_cms";
+    verb->add_option("--database-url", url, "The CMS: a PostgreSQL URL or connection string")
+        ->envname("TOYGRES_DATABASE_URL")
+        ->required(required);
+    verb->add_option("--schema", schema, "Schema of the CMS")->capture_default_str();
+}
+
+void add_server(CLI::App& app, CommandLine& line) {
+    auto& o = line.server;
+    auto* verb = add(app, "server", "Run the control plane against a database and a Kubernetes cluster");
+    o.ns = "toygres";
+    o.listen_address = "127.0.0.1";
+    o.listen_port = 8080;
+    o.agent_image = "toygres-agent:" TOYGRES_VERSION;
+    o.postgres_versions = {"13", "14", "15", "16", "17", "18"};
+    o.name = "toygres";
+    o.log_level = "info";
+    o.database_connections_max = 16;
+    o.migrate = true;
+    add_database(verb, o.database_url, o.schema, true);
+    verb->add_option("--kubeconfig", o.kubeconfig, "[KUBECONFIG, the pod's service account, or ~/.kube/config]");
+    verb->add_option("--context", o.context, "Context of the kubeconfig");
+    verb->add_option("--namespace", o.ns, "Namespace of the instances")->capture_default_str();
+    verb->add_option_function<std::string>(
+            "--listen",
+            [&o](const std::string& text) {
+                const auto colon = text.rfind(':');
+                int port = -1;
+                if (colon == std::string::npos || !CLI::detail::lexical_cast(text.substr(colon + 1), port) ||
+                    port < 0 || port > 65535)
+                    throw CLI::ValidationError("--listen", "takes ADDRESS:PORT, not " + text);
+                o.listen_address = text.substr(0, colon);
+                if (o.listen_address.starts_with('[') && o.listen_address.ends_with(']'))
+                    o.listen_address = o.listen_address.substr(1, o.listen_address.size() - 2);
+                o.listen_port = static_cast<unsigned short>(port);
+            },
+            "Where to serve the API [127.0.0.1:8080]")
+        ->type_name("ADDRESS:PORT");
+    verb->add_option("--seal-key-file", o.seal_key_file, "Key that seals passwords on their way; made when absent")
+        ->envname("TOYGRES_SEAL_KEY_FILE")
+        ->required();
+    verb->add_option("--agent-image", o.agent_image, "Image of toygres-agent")->capture_default_str();
+    verb->add_option("--storage-class", o.storage_class, "Of the instances' disks [the cluster's default]");
+    verb->add_option("--postgres-versions", o.postgres_versions, "Majors that may be asked for, oldest first")
+        ->delimiter(',')
+        ->capture_default_str();
+    verb->add_option("--templates", o.templates_directory, "Directory of templates [those built in]");
+    verb->add_option("--name", o.name, "Of this process, in logs and the table of workers")->capture_default_str();
+    verb->add_option("--log-file", o.log_file, "[stderr]");
+    verb->add_option("--log-level", o.log_level)
+        ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+        ->capture_default_str();
+    verb->add_option("--database-connections", o.database_connections_max, "Largest number of pooled sessions")
+        ->check(CLI::Range(2, 1000))
+        ->capture_default_str();
+    verb->add_flag("!--no-migrate", o.migrate, "Leave the schema as it is");
+    verb->add_flag("--evict-every-turn", o.evict_every_turn, "Replay orchestrations at every turn (a test mode)");
+    launches(verb, line, &Launcher::server, o);
+}
+
+void add_local_verbs(CLI::App& app, CommandLine& line) {
+    auto* up = add(app, "up", "Start toygres on this machine: database, Kubernetes and server in one directory");
+    up->add_option("-p,--port", line.up.port, "Port of the API [the one of last time, or any]");
+    up->add_option("--agent", line.up.agent_path, "The program toygres-agent [beside this one]");
+    launches(up, line, &Launcher::up, line.up);
+
+    auto* down = add(app, "down", "Stop what \"up\" has started; instances keep their data");
+    down->add_flag("--purge", line.down.purge, "Remove the directory with all data, too");
+    launches(down, line, &Launcher::down, line.down);
+
+    add_server(app, line);
+
+    auto* cluster = add(app, "cluster", "")->group("");  // what "up" runs
+    cluster->add_option("--agent", line.cluster.agent_path)->required();
+    launches(cluster, line, &Launcher::cluster, line.cluster);
+
+    auto* migrate = add(app, "migrate", "Bring the schema of a database to this release");
+    add_database(migrate, line.migrate.database_url, line.migrate.schema, true);
+    launches(migrate, line, &Launcher::migrate, line.migrate);
+}
+
+void add_token_verbs(CLI::App& app, CommandLine& line) {
+    auto& o = line.token;
+    o.scope = "write";
+    auto* token = add(app, "token", "Make, list and revoke tokens of the API (straight in the CMS)");
+    token->require_subcommand(1);
+    using Action = TokenOptions::Action;
+    const auto add_action = [&](const char* name, Action action, const char* description) {
+        auto* verb = add(*token, name, description);
+        add_database(verb, o.database_url, o.schema, false);
+        if (action != Action::list) verb->add_option("NAME", o.name, "Name of the token")->required();
+        verb->callback([&line, &o, action] {
+            o.action = action;
+            line.local = [&o](const Launcher& launcher) { return launcher.token(o); };
+        });
+        return verb;
+    };
+    auto* create = add_action("create", Action::create, "Make a token and print it; it is shown this once");
+    create->add_option("--scope", o.scope, "What it may do")
+        ->check(CLI::IsMember({"read", "write"}))
+        ->capture_default_str();
+    add_duration(create, "--expires", [&o](auto value) { o.expires_in = value; }, "Lifetime, such as 30d [for ever]");
+    add_action("list", Action::list, "List tokens");
+    add_action("revoke", Action::revoke, "Revoke a token");
+}
+
+void add_create(CLI::App& app, CommandLine& line) {
+    auto& o = line.create;
+    auto* verb = add(app, "create", "Create an instance");
+    add_name(verb, o.name);
+    auto* password = verb->add_option_function<std::string>(
+        "-p,--password", [&o](const std::string& text) { o.password = text; },
+        "Of postgres; others on this machine see it [a random one]");
+    auto* from_stdin =
+        verb->add_flag("--password-stdin", o.password_stdin, "Read the password from the standard input");
+    verb->add_flag("--password-prompt", o.password_prompt, "Ask for the password")->excludes(password, from_stdin);
+    from_stdin->excludes(password);
+    verb->add_option("--version,-V", o.version, "Major of PostgreSQL [the newest that the server has]");
+    verb->add_option("--storage,-s", o.storage_gb, "Size of the disk in GB [10]");
+    verb->add_option("--check-interval", o.check_interval, "How often health is checked [30s]");
+    verb->add_flag("--internal", o.internal, "Reachable inside the cluster only");
+    verb->add_option("--tag,-t", o.tags, "KEY=VALUE; may be repeated")->allow_extra_args(false);
+    verb->add_option("--idempotency-key,-K", o.idempotency_key, "A repeat with the same key changes nothing");
+    add_wait(verb, o.wait, o.timeout);
+    runs(verb, line, &create, o);
+}
+
+void add_instance_verbs(CLI::App& app, CommandLine& line) {
+    add_create(app, line);
+
+    auto* list_verb = add(app, "list", "List instances")->alias("ls");
+    list_verb->add_option("-s,--state", line.list.state)
+        ->check(CLI::IsMember({"creating", "running", "deleting", "deleted", "failed"}));
+    list_verb->add_option("--health", line.list.health)->check(CLI::IsMember({"healthy", "unhealthy", "unknown"}));
+    list_verb->add_option("--prefix", line.list.prefix, "What their names start with");
+    list_verb->add_flag("-a,--all", line.list.include_deleted, "Deleted ones, too");
+    runs(list_verb, line, &list, line.list);
+
+    auto* get_verb = add(app, "get", "Show one instance");
+    add_name(get_verb, line.get.name);
+    get_verb->add_flag("-a,--all", line.get.include_deleted, "Also when it is deleted");
+    runs(get_verb, line, &get, line.get);
+
+    auto* delete_verb = add(app, "delete", "Delete an instance and its data")->alias("del");
+    add_name(delete_verb, line.remove.name);
+    delete_verb->add_flag("-y,--yes,-f,--force", line.remove.yes, "Do not ask");
+    delete_verb->add_option("--idempotency-key,-K", line.remove.idempotency_key);
+    add_wait(delete_verb, line.remove.wait, line.remove.timeout);
+    runs(delete_verb, line, &remove, line.remove);
+
+    auto* connect_verb = add(app, "connect", "Open psql on an instance; what follows -- goes to psql");
+    add_name(connect_verb, line.connect.name);
+    connect_verb->add_flag("--print", line.connect.print, "Print the URL without the password instead");
+    connect_verb->add_option("PSQL_ARGUMENTS", line.connect.psql_arguments);
+    runs(connect_verb, line, &connect, line.connect);
+
+    auto* logs_verb = add(app, "logs", "Show the log of an instance's PostgreSQL");
+    add_name(logs_verb, line.logs.name);
+    line.logs.tail = 200;
+    line.logs.member = 1;
+    logs_verb->add_flag("-f,--follow", line.logs.follow, "Go on as it grows");
+    logs_verb->add_flag("--previous", line.logs.previous, "Of the container before its last restart");
+    logs_verb->add_flag("--timestamps", line.logs.timestamps);
+    logs_verb->add_option("-n,--tail", line.logs.tail, "The last so many lines")->capture_default_str();
+    logs_verb->add_option("--member", line.logs.member)->capture_default_str();
+    runs(logs_verb, line, &logs, line.logs);
+
+    auto* events_verb = add(app, "events", "Show what happened to an instance");
+    add_name(events_verb, line.events.name);
+    line.events.limit = 200;
+    events_verb->add_flag("-f,--follow", line.events.follow, "Go on as more happens");
+    events_verb->add_option("-n,--limit", line.events.limit, "The last so many")->capture_default_str();
+    runs(events_verb, line, &events, line.events);
+}
+
+void add_operator_verbs(CLI::App& app, CommandLine& line) {
+    auto& o = line.operation;
+    auto* operation_verb = add(app, "operation", "Show an operation, or list them")->alias("operations");
+    operation_verb->add_option("ID", o.id, "Of the operation, or \"list\"");
+    operation_verb->add_option("--instance", o.instance, "Those of one instance");
+    operation_verb->add_option("--state", o.state)
+        ->check(CLI::IsMember({"running", "succeeded", "failed", "cancelled"}));
+    add_wait(operation_verb, o.wait, o.timeout);
+    runs(operation_verb, line, &operation, o);
+
+    auto* group = add(app, "orchestrations", "See and steer the workflows behind operations")->alias("orch");
+    group->require_subcommand(1);
+    auto* list_verb = add(*group, "list", "List orchestrations, newest first");
+    line.orchestration_list.limit = 20;
+    list_verb->add_option("--name,-t", line.orchestration_list.name, "Of this type");
+    list_verb->add_option("--status,-s", line.orchestration_list.status);
+    list_verb->add_option("--id-prefix", line.orchestration_list.id_prefix);
+    list_verb->add_option("-l,--limit", line.orchestration_list.limit, "0: all")->capture_default_str();
+    runs(list_verb, line, &list_orchestrations, line.orchestration_list);
+
+    auto* show = add(*group, "show", "Show one orchestration")->alias("get");
+    show->add_option("ID", line.orchestration_show.id)->required();
+    show->add_flag("--history", line.orchestration_show.history, "With all that it was told and did");
+    show->add_option("--execution", line.orchestration_show.execution, "[the current one]");
+    runs(show, line, &show_orchestration, line.orchestration_show);
+
+    auto* signal = add(*group, "signal", "Send a signal");
+    signal->add_option("ID", line.signal.id)->required();
+    signal->add_option("SIGNAL", line.signal.name)->required();
+    signal->add_option("--payload", line.signal.payload, "JSON");
+    signal->add_option("--dedup-key", line.signal.dedup_key, "A second signal with the same key is dropped");
+    runs(signal, line, &signal_orchestration, line.signal);
+
+    auto* cancel = add(*group, "cancel", "Ask an orchestration to stop and clean up");
+    line.cancel.reason = "cancelled from the command line";
+    cancel->add_option("ID", line.cancel.id)->required();
+    cancel->add_option("--reason", line.cancel.reason)->capture_default_str();
+    runs(cancel, line, &cancel_orchestration, line.cancel);
+
+    add(app, "version", "Show the releases of this program and of the server")->callback([&line] {
+        line.remote = [](Session& session) { return version(session); };
+    });
+}
+
+void collect_words(const CLI::App& app, const std::string& verb, std::vector<VerbWords>& out) {
+    VerbWords words{verb, app.get_description(), {}};
+    for (const auto* sub : app.get_subcommands({}))
+        if (!sub->get_group().empty()) words.words.push_back(sub->get_name());
+    for (const auto* option : app.get_options())
+        if (!option->get_lnames().empty()) words.words.push_back("--" + option->get_lnames().front());
+    out.push_back(std::move(words));
+    for (const auto* sub : app.get_subcommands({}))
+        if (!sub->get_group().empty())
+            collect_words(*sub, verb.empty() ? sub->get_name() : verb + " " + sub->get_name(), out);
+}
+
+void add_completion(CLI::App& app, CommandLine& line, std::string& shell) {
+    auto* verb = add(app, "completion", "Print a script that completes this command in a shell");
+    verb->add_option("SHELL", shell)->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    verb->callback([&app, &line, &shell] {
+        std::vector<VerbWords> words;
+        collect_words(app, "", words);
+        line.print = [script = completion_script(shell, words)](Console& console) {
+            console.out << script;
+            return static_cast<int>(exit_ok);
+        };
+    });
+}
+
+// Where local verbs look is known once all options are read.
+void settle_state_dir(CommandLine& line) {
+    const auto dir = line.connection.state_dir.empty() ? default_state_dir() : line.connection.state_dir;
+    line.up.state_dir = line.down.state_dir = line.cluster.state_dir = line.token.state_dir = dir;
+}
+
+}  // namespace
+
+std::optional<int> parse(int argc, const char* const* argv, CommandLine& line, Console& console) {
+    CLI::App app("toygres: PostgreSQL databases on Kubernetes", "toygres");
+    app.require_subcommand(1);
+    app.set_help_all_flag("--help-all", "Help on all verbs");
+    std::string shell;
+    add_global_options(app, line);
+    add_instance_verbs(app, line);
+    add_operator_verbs(app, line);
+    add_local_verbs(app, line);
+    add_token_verbs(app, line);
+    add_completion(app, line, shell);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e, console.out, console.err) == 0 ? exit_ok : exit_usage;
+    }
+    settle_state_dir(line);
+    return std::nullopt;
+}
+
+}  // namespace toygres::cli

@@ -1,0 +1,136 @@
+#include "base/crypto.hpp"
+#include "cli/verbs/verbs.hpp"
+#include "cli/waiter.hpp"
+
+#include <fmt/format.h>
+
+#include <ostream>
+
+namespace toygres::cli {
+namespace {
+
+std::string coloured_state(const Console& console, const std::string& state) {
+    if (state == "running" || state == "healthy") return console.paint(state, "32");
+    if (state == "failed" || state == "unhealthy") return console.paint(state, "31");
+    return state;
+}
+
+std::string storage_of(const Json& instance) { return text_at(instance, "storage_size_gb") + "GB"; }
+
+std::string tags_of(const Json& instance) {
+    std::string out;
+    for (const auto& [key, value] : instance.value("tags", Json::object()).items())
+        out += fmt::format("{}{}={}", out.empty() ? "" : ", ", key, value.get<std::string>());
+    return out;
+}
+
+std::string interval_of(const Json& instance) {
+    const auto ms = instance.value("check_interval_ms", std::int64_t(0));
+    return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : format_duration(std::chrono::milliseconds(ms));
+}
+
+std::string when(const Json& instance, const std::string& key) {
+    const auto text = text_at(instance, key);
+    return text.empty() ? "" : fmt::format("{} ({} ago)", time_text(text), age(text, now()));
+}
+
+}  // namespace
+
+Json all_pages(Session& session, const std::string& target, const std::string& key, int limit) {
+    Json out = {{key, Json::array()}};
+    std::string token;
+    do {
+        auto page_target = target;
+        add_query(page_target, "limit", limit > 0 ? std::to_string(std::min(limit, 500)) : "500");
+        add_query(page_target, "page_token", token);
+        const auto page = session.api.get(page_target);
+        for (const auto& item : page.at(key))
+            if (limit == 0 || out[key].size() < static_cast<std::size_t>(limit)) out[key].push_back(item);
+        token = text_at(page, "next_page_token");
+    } while (!token.empty() && (limit == 0 || out[key].size() < static_cast<std::size_t>(limit)));
+    return out;
+}
+
+int list(Session& session, const ListOptions& options) {
+    std::string target = "/api/v1/instances";
+    add_query(target, "state", options.state);
+    add_query(target, "health", options.health);
+    add_query(target, "name_prefix", options.prefix);
+    if (options.include_deleted) add_query(target, "include_deleted", "true");
+    const auto found = all_pages(session, target, "instances");
+    if (session.print_raw(found)) return exit_ok;
+    Table table({"NAME", "DNS NAME", "STATE", "HEALTH", "VERSION", "STORAGE", "AGE"});
+    for (const auto& i : found.at("instances"))
+        table.add({text_at(i, "name"), text_at(i, "dns_name"), text_at(i, "state"), text_at(i, "health"),
+                   text_at(i, "postgres_version"), storage_of(i), age(text_at(i, "created_at"), now())});
+    if (table.size() > 0) session.console.out << table.text() << "\n";
+    session.console.out << fmt::format("{} instance{} found\n", table.size(), table.size() == 1 ? "" : "s");
+    if (table.size() == 0) session.console.err << "Make one with: toygres create NAME\n";
+    return exit_ok;
+}
+
+int get(Session& session, const GetOptions& options) {
+    const auto i = session.api.get(instance_path(options.name, options.include_deleted ? "?include_deleted=true" : ""));
+    if (session.print_raw(i)) return exit_ok;
+    session.console.out << "Instance: " << text_at(i, "name") << "\n"
+                        << std::string(60, '=') << "\n"
+                        << section("Status", {{"State", coloured_state(session.console, text_at(i, "state"))},
+                                              {"Health", coloured_state(session.console, text_at(i, "health"))},
+                                              {"Message", text_at(i, "message")},
+                                              {"PostgreSQL Version", text_at(i, "postgres_version")},
+                                              {"Last Check", when(i, "last_health_check_at")}})
+                        << section("Identity", {{"User Name", text_at(i, "name")},
+                                                {"K8s Name", text_at(i, "k8s_name")},
+                                                {"Namespace", text_at(i, "namespace")},
+                                                {"DNS Name", text_at(i, "dns_name")},
+                                                {"Id", text_at(i, "id")},
+                                                {"Created By", text_at(i, "created_by")}})
+                        << section("Configuration",
+                                   {{"Storage", storage_of(i)},
+                                    {"Load Balancer", i.value("use_load_balancer", false) ? "yes" : "no"},
+                                    {"Check Interval", interval_of(i)},
+                                    {"Tags", tags_of(i)}});
+    if (const auto address = text_at(i, "external_ip"); !address.empty())
+        session.console.out << section(
+            "Network", {{"Address", address + ":5432"}, {"Connect", "toygres connect " + text_at(i, "name")}});
+    session.console.out << section(
+        "Timestamps",
+        {{"Created", when(i, "created_at")}, {"Updated", when(i, "updated_at")}, {"Deleted", when(i, "deleted_at")}});
+    return exit_ok;
+}
+
+int remove(Session& session, const DeleteOptions& options) {
+    if (!options.yes) {
+        if (!session.console.in_is_terminal)
+            raise(ErrorKind::invalid, "not_confirmed",
+                  "without a terminal to ask on, deleting needs --yes: the instance's data goes with it");
+        const auto i = session.api.get(instance_path(options.name));
+        const auto question = fmt::format(
+            "Delete {} (PostgreSQL {}, {}, made {} ago) and all its data? This cannot be undone.", options.name,
+            text_at(i, "postgres_version"), storage_of(i), age(text_at(i, "created_at"), now()));
+        if (!session.console.confirm(question)) {
+            session.console.err << "Nothing was deleted.\n";
+            return exit_failed;
+        }
+    }
+    const auto began = now();
+    const auto key = options.idempotency_key.empty() ? random_uuid() : options.idempotency_key;
+    auto answer = session.api.send("DELETE", instance_path(options.name), Json(), key);
+    auto& out = session.console.out;
+    if (!options.wait) {
+        if (session.print_raw(answer)) return exit_ok;
+        const auto id = text_at(answer.at("operation"), "id");
+        out << session.console.paint("✓", "32") << " Instance deletion started\n"
+            << fmt::format("  Name:      {}\n  K8s Name:  {}\n  Operation: {}\n\n", options.name,
+                           text_at(answer.at("instance"), "k8s_name"), id)
+            << fmt::format("See how it gets on:\n  toygres operation {} --wait\n", id);
+        return exit_ok;
+    }
+    answer["operation"] = value_or_raise(wait_for_operation(session, answer.at("operation"), options.timeout));
+    if (session.print_raw(answer)) return exit_ok;
+    out << session.console.paint("✓", "32")
+        << fmt::format(" Instance {} is deleted ({})\n", options.name, format_duration(now() - began));
+    return exit_ok;
+}
+
+}  // namespace toygres::cli

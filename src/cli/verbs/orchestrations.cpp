@@ -1,0 +1,111 @@
+#include "cli/verbs/verbs.hpp"
+
+#include <fmt/format.h>
+
+#include <ostream>
+
+namespace toygres::cli {
+namespace {
+
+std::string version_of(const Json& orchestration) {
+    const auto version = text_at(orchestration, "version");
+    return version.empty() ? "" : "v" + version;
+}
+
+void print_history(Session& session, const Json& history) {
+    Table table({"EVENT", "KIND", "NAME", "OF", "AT", "DATA"});
+    for (const auto& e : history.at("events")) {
+        auto data = text_at(e, "data");
+        if (data.size() > 80) data = data.substr(0, 77) + "...";
+        table.add({text_at(e, "event"), text_at(e, "kind"), text_at(e, "name"), text_at(e, "of"),
+                   e.contains("at") ? time_text(text_at(e, "at")) : "", data});
+    }
+    session.console.out << fmt::format("\nHistory of execution {}\n", history.at("execution").dump()) << table.text();
+}
+
+}  // namespace
+
+int list_orchestrations(Session& session, const OrchestrationListOptions& options) {
+    std::string target = "/api/v1/orchestrations";
+    add_query(target, "name", options.name);
+    add_query(target, "status", options.status);
+    add_query(target, "id_prefix", options.id_prefix);
+    const auto found = all_pages(session, target, "orchestrations", options.limit);
+    if (session.print_raw(found)) return exit_ok;
+    Table table({"ID", "TYPE", "VERSION", "STATUS", "STARTED"});
+    for (const auto& o : found.at("orchestrations"))
+        table.add({text_at(o, "id"), text_at(o, "name"), version_of(o), text_at(o, "status"),
+                   age(text_at(o, "created_at"), now()) + " ago"});
+    if (table.size() > 0) session.console.out << table.text() << "\n";
+    session.console.out << fmt::format("{} orchestration{} found\n", table.size(), table.size() == 1 ? "" : "s");
+    return exit_ok;
+}
+
+int show_orchestration(Session& session, const OrchestrationShowOptions& options) {
+    auto o = session.api.get(orchestration_path(options.id));
+    Json history;
+    if (options.history) {
+        auto target = orchestration_path(options.id, "/history");
+        if (options.execution > 0) add_query(target, "execution", std::to_string(options.execution));
+        history = session.api.get(target);
+        o["history"] = history;
+    }
+    if (session.print_raw(o)) return exit_ok;
+    const auto finished = text_at(o, "finished_at");
+    const auto parent = o.find("parent");
+    session.console.out << section("Orchestration: " + text_at(o, "id"),
+                                   {{"Type", text_at(o, "name")},
+                                    {"Version", version_of(o)},
+                                    {"Status", text_at(o, "status")},
+                                    {"Execution", "#" + text_at(o, "execution")},
+                                    {"Parent", parent != o.end() ? text_at(*parent, "id") : ""},
+                                    {"Progress", text_at(o, "custom_status")},
+                                    {"Created", time_text(text_at(o, "created_at"))},
+                                    {"Updated", time_text(text_at(o, "updated_at"))},
+                                    {"Finished", finished.empty() ? "" : time_text(finished)},
+                                    {"Input", text_at(o, "input")},
+                                    {"Output", text_at(o, "output")},
+                                    {"Error", text_at(o, "error")}});
+    if (options.history)
+        print_history(session, history);
+    else
+        session.console.out << fmt::format("\nSee what it did: toygres orchestrations show {} --history\n", options.id);
+    return exit_ok;
+}
+
+int signal_orchestration(Session& session, const SignalOptions& options) {
+    Json body = {{"name", options.name}};
+    if (!options.payload.empty()) {
+        auto payload = parse_json(options.payload);
+        if (!payload) raise(ErrorKind::invalid, "bad_payload", "--payload must be JSON: " + payload.error().message);
+        body["payload"] = *std::move(payload);
+    }
+    if (!options.dedup_key.empty()) body["dedup_key"] = options.dedup_key;
+    const auto answer = value_or_raise(session.api.call("POST", orchestration_path(options.id, "/signal"), body));
+    if (!session.print_raw(answer)) session.console.out << "The signal is in the inbox of " << options.id << "\n";
+    return exit_ok;
+}
+
+int cancel_orchestration(Session& session, const CancelOptions& options) {
+    const auto answer = value_or_raise(
+        session.api.call("POST", orchestration_path(options.id, "/cancel"), {{"reason", options.reason}}));
+    if (!session.print_raw(answer)) session.console.out << "Asked " << options.id << " to stop\n";
+    return exit_ok;
+}
+
+int version(Session& session) {
+    Json out = {{"client", TOYGRES_VERSION}};
+    const auto server = session.api.call("GET", "/version");
+    if (server) out["server"] = *server;
+    if (session.print_raw(out)) return exit_ok;
+    session.console.out << "toygres " TOYGRES_VERSION "\n";
+    if (server)
+        session.console.out << fmt::format(
+            "server {} at {}, PostgreSQL {}\n", text_at(*server, "version"), session.api.settings().api_url,
+            fmt::join(server->value("postgres_versions", std::vector<std::string>()), ", "));
+    else
+        session.console.err << server.error().message << "\n";
+    return exit_ok;
+}
+
+}  // namespace toygres::cli

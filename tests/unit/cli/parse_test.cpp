@@ -1,0 +1,90 @@
+#include "harness.hpp"
+
+using namespace toygres;
+using namespace toygres::test;
+
+TEST_CASE("usage: wrong usage is exit code 2 and says what is wrong") {
+    CHECK(run_command({}).code == 2);
+    CHECK(run_command({"frobnicate"}).code == 2);
+    CHECK(run_command({"create"}).code == 2);
+    CHECK(run_command({"create", "mydb", "--timeout", "soon"}).err.contains("30s"));
+    CHECK(run_command({"list", "-o", "xml"}).code == 2);
+    CHECK(run_command({"orchestrations"}).code == 2);
+    CHECK(run_command({"server"}).err.contains("--database-url"));
+    CHECK(run_command({"create", "mydb", "--password", "x", "--password-stdin"}).code == 2);
+    CHECK(run_command({"create", "mydb", "--tag", "novalue", "--api-url", "http://127.0.0.1:1"}).code == 2);
+}
+
+TEST_CASE("usage: help is exit code 0 and names the verbs") {
+    const auto help = run_command({"--help"});
+    CHECK(help.code == 0);
+    for (const auto* verb : {"create", "list", "get", "delete", "connect", "logs", "events", "operation",
+                             "orchestrations", "up", "down", "server", "migrate", "token", "version"})
+        CHECK(help.out.contains(verb));
+    CHECK_FALSE(help.out.contains("cluster "));
+    CHECK(run_command({"create", "--help"}).out.contains("--password-stdin"));
+}
+
+TEST_CASE("local verbs: get their options") {
+    cli::Launcher launcher;
+    std::optional<cli::ServerOptions> server;
+    launcher.server = [&](const cli::ServerOptions& o) {
+        server = o;
+        return 7;
+    };
+    std::optional<cli::UpOptions> up;
+    launcher.up = [&](const cli::UpOptions& o) {
+        up = o;
+        return 0;
+    };
+    std::optional<cli::TokenOptions> token;
+    launcher.token = [&](const cli::TokenOptions& o) {
+        token = o;
+        return 0;
+    };
+    std::optional<cli::ClusterOptions> cluster;
+    launcher.cluster = [&](const cli::ClusterOptions& o) {
+        cluster = o;
+        return 0;
+    };
+
+    CHECK(run_command({"server", "--database-url", "postgresql://x", "--listen", "[::1]:0", "--seal-key-file", "k",
+                       "--postgres-versions", "14,15", "--no-migrate"},
+                      "", false, launcher)
+              .code == 7);
+    REQUIRE(server);
+    CHECK(server->listen_address == "::1");
+    CHECK(server->listen_port == 0);
+    CHECK(server->postgres_versions == std::vector<std::string>{"14", "15"});
+    CHECK(server->ns == "toygres");
+    CHECK_FALSE(server->migrate);
+    CHECK(
+        run_command({"server", "--database-url", "x", "--listen", "8080", "--seal-key-file", "k"}, "", false, launcher)
+            .code == 2);
+
+    Environment environment({{"TOYGRES_STATE_DIR", "/somewhere"}, {"TOYGRES_DATABASE_URL", "postgresql://y"}});
+    CHECK(run_command({"up", "--port", "8090"}, "", false, launcher).code == 0);
+    REQUIRE(up);
+    CHECK(up->state_dir == "/somewhere");
+    CHECK(up->port == 8090);
+    CHECK(run_command({"token", "create", "ci", "--scope", "read", "--expires", "30d"}, "", false, launcher).code == 0);
+    REQUIRE(token);
+    CHECK(token->action == cli::TokenOptions::Action::create);
+    CHECK(token->name == "ci");
+    CHECK(token->scope == "read");
+    CHECK(token->expires_in == 24h * 30);
+    CHECK(token->database_url == "postgresql://y");
+    CHECK(run_command({"cluster", "--state-dir", "/there", "--agent", "/agent"}, "", false, launcher).code == 0);
+    REQUIRE(cluster);
+    CHECK(cluster->state_dir == "/there");
+    CHECK(run_command({"down"}, "", false, launcher).code == 2);
+}
+
+TEST_CASE("completion: scripts know the verbs and options") {
+    const auto bash = run_command({"completion", "bash"});
+    CHECK(bash.code == 0);
+    CHECK(bash.out.contains("complete -F _toygres toygres"));
+    CHECK(bash.out.contains("--password-stdin"));
+    CHECK(run_command({"completion", "zsh"}).out.contains("bashcompinit"));
+    CHECK(run_command({"completion", "fish"}).out.contains("-a create -d 'Create an instance'"));
+}
