@@ -21,5 +21,11 @@ toygres_layer(agent DEPENDS tg_kube tg_ha)
 toygres_layer(api DEPENDS tg_http tg_orchestrations)
 toygres_embed(tg_api openapi ${CMAKE_SOURCE_DIR}/api/openapi.yaml)
 toygres_layer(cli DEPENDS tg_http LIBS CLI11::CLI11 yaml-cpp)
+toygres_layer(app DEPENDS tg_api tg_cli tg_localkube LIBS ${PQXX_LIBRARY})
+
+if(EXISTS ${CMAKE_SOURCE_DIR}/src/app/main.cpp)
+  add_executable(toygres src/app/main.cpp)
+  target_link_libraries(toygres PRIVATE tg_app)
+endif()
 
 include(cmake/agent.cmake)

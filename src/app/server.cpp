@@ -1,0 +1,212 @@
+#include "app/server.hpp"
+
+#include "activities/instance_services.hpp"
+#include "activities/registry.hpp"
+#include "api/api.hpp"
+#include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "cms/migrator.hpp"
+#include "http/server.hpp"
+#include "kube/client.hpp"
+#include "metrics/metrics.hpp"
+#include "orchestrations/registry.hpp"
+#include "orchestrations/supervisor.hpp"
+#include "runtime/host/client.hpp"
+#include "runtime/host/host.hpp"
+#include "runtime/store/pg_store.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <filesystem>
+#include <thread>
+#include <unistd.h>
+
+namespace toygres::app {
+namespace {
+
+using namespace std::chrono_literals;
+namespace rt = runtime;
+
+constexpr auto supervisor_interval = 30s;
+
+int cannot_start(const Error& error) {
+    log::error("server.cannot_start", {{"code", error.code}, {"message", error.message}});
+    return 1;
+}
+
+// Waits for the database as long as nobody says stop; SIGTERM still has its default action here.
+Result<void> bring_schema_up(const ServerConfig& config) {
+    for (bool told = false;; std::this_thread::sleep_for(500ms)) {
+        auto report = cms::migrate(config.database_url, config.schema, [](const std::string& name) {
+            log::info("migration.applying", {{"migration", name}});
+        });
+        if (report) return {};
+        if (!report.error().retryable()) return std::unexpected(report.error());
+        if (!std::exchange(told, true))
+            log::warning("server.waiting_for_database", {{"message", report.error().message}});
+    }
+}
+
+asio::awaitable<void> keep_supervisor(rt::Client& client, rt::Clock& clock) {
+    const auto executor = co_await asio::this_coro::executor;
+    rt::Pause pause(executor, clock);
+    for (;;) {
+        const auto started = co_await client.start<orchestrations::Supervisor>(
+            std::string(orchestrations::Supervisor::id), {std::chrono::milliseconds(supervisor_interval).count()},
+            rt::OnConflict::replace_terminal);
+        if (!started && !started.error().retryable())
+            log::error("supervisor.not_started",
+                       {{"code", started.error().code}, {"message", started.error().message}});
+        co_await pause.wait(started ? 60s : 1s);
+    }
+}
+
+class Server {
+  public:
+    Server(const ServerConfig& config, kube::Access access, kube::Templates templates, Sealer sealer)
+        : config_(config),
+          templates_(std::move(templates)),
+          sealer_(std::move(sealer)),
+          clock_(io_.get_executor()),
+          pool_(std::make_shared<pg::Pool>(io_.get_executor(),
+                                           pg::PoolOptions{.conninfo = config.database_url,
+                                                           .search_path = config.schema,
+                                                           .application_name = "toygres",
+                                                           .connections_max = config.database_connections_max})),
+          store_(io_.get_executor(), {.conninfo = config.database_url, .schema = config.schema}, pool_),
+          kube_(io_.get_executor(), std::move(access)),
+          host_(io_, store_, clock_, orchestrations_, activities_, services_,
+                {.name = config.name, .evict_every_turn = config.evict_every_turn}),
+          client_(io_.get_executor(), store_, clock_, &host_),
+          instances_(pool_, kube_, templates_, sealer_, client_, config.agent_image, config.storage_class,
+                     (std::filesystem::temp_directory_path() / ("toygres-" + random_hex(12))).string()),
+          api_({.io = io_,
+                .pool = pool_,
+                .client = client_,
+                .kube = kube_,
+                .sealer = sealer_,
+                .ns = config.ns,
+                .postgres_versions = config.postgres_versions,
+                .readiness = [this] { return readiness(); }}),
+          http_(io_,
+                {.address = config.listen_address,
+                 .port = config.listen_port,
+                 .error_page = [this](int status, std::string_view detail) { return api_.error_page(status, detail); }},
+                [this](http::Exchange& exchange) { return api_.handle(exchange); }),
+          signals_(io_, SIGTERM, SIGINT) {
+        orchestrations::register_orchestrations(orchestrations_);
+        activities::register_activities(activities_);
+        services_.provide(instances_);
+        host_.on_finished = [this](const std::string& id) { client_.finished(id); };
+    }
+
+    void run() {
+        http_.start();
+        log::info("server.listening", {{"address", config_.listen_address},
+                                       {"port", http_.port()},
+                                       {"pid", ::getpid()},
+                                       {"cluster", kube_.access().source}});
+        asio::co_spawn(io_, host_.start(), asio::detached);
+        asio::co_spawn(io_, keep_supervisor(client_, clock_), asio::detached);
+        asio::co_spawn(io_, watch_cluster(), asio::detached);
+        signals_.async_wait([this](boost::system::error_code ec, int number) {
+            if (ec) return;
+            log::info("server.draining", {{"signal", number}});
+            asio::co_spawn(io_, drain(), asio::detached);
+        });
+        io_.run();
+        log::info("server.stopped");
+    }
+
+  private:
+    api::Readiness readiness() const {
+        return {.database = host_.healthy(), .kubernetes = cluster_reachable_, .runtime = host_.owned_shards() > 0};
+    }
+
+    asio::awaitable<void> watch_cluster() {
+        rt::Pause pause(io_.get_executor(), clock_);
+        for (;;) {
+            const auto version = co_await kube_.version();
+            const bool reachable = version.has_value();
+            if (reachable != cluster_reachable_ && !reachable)
+                log::warning("cluster.unreachable",
+                             {{"code", version.error().code}, {"message", version.error().message}});
+            if (reachable != cluster_reachable_ && reachable) log::info("cluster.reached");
+            cluster_reachable_ = reachable;
+            metrics::gauge("toygres_runtime_live_orchestrations", "Open orchestrations in the memory of this process")
+                .Set(static_cast<double>(host_.live_count()));
+            metrics::gauge("toygres_runtime_owned_shards", "Shards that this process owns")
+                .Set(static_cast<double>(host_.owned_shards()));
+            metrics::gauge("toygres_runtime_parked_orchestrations", "Orchestrations that are parked here")
+                .Set(static_cast<double>(host_.stuck_count()));
+            co_await pause.wait(reachable ? 5s : 500ms);
+        }
+    }
+
+    asio::awaitable<void> drain() {
+        asio::steady_timer limit(io_, config_.drain_timeout);
+        limit.async_wait([](boost::system::error_code ec) {
+            if (ec) return;
+            log::error("server.drain_timed_out");
+            std::_Exit(1);
+        });
+        co_await http_.stop(2s);
+        co_await host_.stop();
+        pool_->close();
+        limit.cancel();
+        io_.stop();
+    }
+
+    const ServerConfig& config_;
+    asio::io_context io_{1};
+    kube::Templates templates_;
+    Sealer sealer_;
+    rt::SystemClock clock_;
+    std::shared_ptr<pg::Pool> pool_;
+    rt::PgStore store_;
+    kube::Client kube_;
+    rt::OrchestrationRegistry orchestrations_;
+    rt::ActivityRegistry activities_;
+    rt::Services services_;
+    rt::Host host_;
+    rt::Client client_;
+    activities::InstanceServices instances_;
+    api::Api api_;
+    http::Server http_;
+    asio::signal_set signals_;
+    bool cluster_reachable_ = false;
+};
+
+int start(const ServerConfig& config) {
+    if (!config.log_file.empty()) log::to_file(config.log_file);
+    if (!log::set_level(config.log_level))
+        return cannot_start(
+            {ErrorKind::invalid, "bad_log_level", "log level must be debug, info, warning, error or off"});
+    auto templates = config.templates_directory.empty() ? kube::Templates::embedded()
+                                                        : kube::Templates::load(config.templates_directory);
+    if (!templates) return cannot_start(templates.error());
+    if (auto valid = kube::validate(*templates); !valid) return cannot_start(valid.error());
+    auto access = kube::find_access(config.kubeconfig, config.context);
+    if (!access) return cannot_start(access.error());
+    auto sealer = Sealer::from_file(config.seal_key_file);
+    if (!sealer) return cannot_start(sealer.error());
+    if (config.migrate)
+        if (auto up = bring_schema_up(config); !up) return cannot_start(up.error());
+    Server server(config, *std::move(access), *std::move(templates), *std::move(sealer));
+    server.run();
+    return 0;
+}
+
+}  // namespace
+
+int run_server(const ServerConfig& config) {
+    std::signal(SIGPIPE, SIG_IGN);
+    try {
+        return start(config);
+    } catch (...) {
+        return cannot_start(current_error());
+    }
+}
+
+}  // namespace toygres::app

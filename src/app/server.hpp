@@ -1,0 +1,37 @@
+// The server process: the runtime's host, the REST API, and what both work with.
+#pragma once
+#include "base/error.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::app {
+
+struct ServerConfig {
+    std::string database_url;
+    std::string schema = "toygres_cms";
+    std::string kubeconfig{};  // empty: KUBECONFIG, the pod's service account, ~/.kube/config
+    std::string context{};
+    std::string ns = "toygres";
+    std::string listen_address = "127.0.0.1";
+    unsigned short listen_port = 8080;
+    std::string seal_key_file;
+    std::string agent_image = "toygres-agent:" TOYGRES_VERSION;
+    std::optional<std::string> storage_class{};
+    std::vector<std::string> postgres_versions{"13", "14", "15", "16", "17", "18"};
+    std::string templates_directory{};  // empty: those of the binary
+    std::string name = "toygres";       // of this process, in the table of workers
+    std::string log_file{};             // empty: stderr
+    std::string log_level = "info";
+    std::size_t database_connections_max = 16;
+    bool migrate = true;
+    bool evict_every_turn = false;  // test mode of the runtime
+    std::chrono::seconds drain_timeout{9};
+};
+
+// Runs until SIGTERM or SIGINT, then drains: exit code 0. 1 when it cannot start, with the reason in one log line.
+int run_server(const ServerConfig& config);
+
+}  // namespace toygres::app

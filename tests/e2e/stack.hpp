@@ -1,0 +1,87 @@
+// A whole toygres of the test's own: `toygres up` in a temporary directory, spoken to as its users do, killed as they
+// fear.
+#pragma once
+#include "base/json.hpp"
+#include "http/message.hpp"
+#include "support/catch.hpp"
+
+#include <pqxx/pqxx>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace toygres::test {
+
+struct Ran {
+    int code;
+    std::string output;  // stdout and stderr
+};
+// Runs a command line by the shell, to its end.
+Ran shell(const std::string& command);
+
+class Stack {
+  public:
+    Stack();
+    ~Stack();
+    Stack(const Stack&) = delete;
+    Stack& operator=(const Stack&) = delete;
+
+    // Starts whatever does not run. `crash_at`: see base/crash_point.hpp; only a server that is started by this call.
+    void up(const std::string& crash_at = {});
+    // The command-line program against this stack: "create mydb --wait".
+    Ran cli(const std::string& arguments) const;
+    // With the stack's token unless headers say otherwise. A server that is away: status 0.
+    http::Response call(const std::string& method, const std::string& target, const Json& body = nullptr,
+                        http::Headers headers = {}) const;
+    http::Response call_text(const std::string& method, const std::string& target, std::string body,
+                             http::Headers headers) const;
+
+    int server_pid() const;
+    void signal_server(int number) const;
+    // Until the server's process is gone.
+    void wait_for_death() const;
+    bool server_runs() const;
+    // A further server on the same CMS and cluster, on a port of its own; its pid and URL.
+    struct Extra {
+        int pid;
+        std::string url;
+    };
+    Extra start_extra_server();
+    int cms_pid() const;
+    void restart_cms(const std::string& mode) const;
+
+    pqxx::result sql(const std::string& query) const;
+    std::string value(const std::string& query) const;  // of the first row and column; empty when there is none
+    // What v_invariants says, one line each.
+    std::string broken_invariants() const;
+    // Kubernetes objects labelled as the product's, "Kind name" each; volumes on disk; pods' processes.
+    std::vector<std::string> objects() const;
+    std::vector<std::string> volumes() const;
+
+    // POST, and the operation's id (fails the test unless 202).
+    std::string create(const std::string& name, Json more = Json::object()) const;
+    std::string remove(const std::string& name) const;
+    // Until the operation has ended; its document. Survives a server that is away.
+    Json wait_operation(const std::string& id, int seconds = 120) const;
+    // SELECT 1 as the user would.
+    bool can_connect(const std::string& name) const;
+
+    std::string directory;
+    std::string binaries;
+
+  private:
+    std::string environment() const;
+    std::vector<int> extra_;
+};
+
+// The operation's id in a 202.
+std::string operation_of(const http::Response& response);
+// Polls `condition` until it holds; false after that many seconds.
+bool eventually(const std::function<bool()>& condition, int seconds = 60);
+
+// One stack for the whole test program.
+Stack& shared_stack();
+
+}  // namespace toygres::test
