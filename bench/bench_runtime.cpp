@@ -1,0 +1,251 @@
+// How many durable orchestrations a second the runtime carries on a PostgreSQL with default settings (fsync on), and
+// how long one takes, beside what the same server does with bare commits in the same run.
+#include "base/log.hpp"
+#include "cms/migrator.hpp"
+#include "runtime/host/client.hpp"
+#include "runtime/host/host.hpp"
+#include "runtime/store/pg_store.hpp"
+#include "support/measure.hpp"
+#include "support/postgres.hpp"
+#include "support/run.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <pqxx/pqxx>
+
+#include <filesystem>
+#include <fstream>
+
+namespace toygres::bench {
+namespace {
+
+using namespace toygres::runtime;
+using namespace std::chrono_literals;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::size_t payload_bytes = 256;
+constexpr auto schema = "toygres_cms";
+
+struct Options {
+    int seconds = 15;
+    int warm_up_seconds = 4;
+    int in_flight = 256;
+};
+
+struct Payload {
+    std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Payload, (), (text))
+
+struct Echo {
+    static constexpr std::string_view name = "echo";
+    using Input = Payload;
+    using Output = Payload;
+    static asio::awaitable<Payload> run(ActivityContext&, Payload in) { co_return in; }
+};
+
+template <int steps> struct Chain {
+    static constexpr std::string_view name = steps == 1 ? "one_step" : "five_steps";
+    static constexpr int version = 1;
+    using Input = Payload;
+    using Output = Payload;
+    static Task<Payload> run(OrchestrationContext& ctx, Payload in) {
+        for (int i = 0; i < steps; ++i) in = co_await ctx.call<Echo>(std::move(in));
+        co_return in;
+    }
+};
+
+double seconds_since(SteadyClock::time_point began) {
+    return std::chrono::duration<double>(SteadyClock::now() - began).count();
+}
+
+// One process of the runtime, wired as the server wires it.
+struct World {
+    explicit World(const std::string& conninfo)
+        : pool(std::make_shared<pg::Pool>(
+              io.get_executor(), pg::PoolOptions{.conninfo = conninfo, .search_path = schema, .connections_max = 16})),
+          store(io.get_executor(), {.conninfo = conninfo, .schema = schema}, pool) {
+        orchestrations.add<Chain<1>>();
+        orchestrations.add<Chain<5>>();
+        activities.add<Echo>();
+        host.on_finished = [this](const std::string& id) { client.finished(id); };
+        test::run(io, host.start());
+        while (host.owned_shards() < 64) io.run_one();
+    }
+    ~World() {
+        test::run(io, host.stop());
+        pool->close();
+    }
+
+    asio::io_context io;
+    SystemClock clock{io.get_executor()};
+    std::shared_ptr<pg::Pool> pool;
+    PgStore store;
+    OrchestrationRegistry orchestrations;
+    ActivityRegistry activities;
+    Services services;
+    Host host{io, store, clock, orchestrations, activities, services, {}};
+    Client client{io.get_executor(), store, clock, &host};
+};
+
+// Starts one and waits for its result; anything but success ends the benchmark.
+template <class O> asio::awaitable<void> run_one(Client& client, std::string id) {
+    value_or_raise(co_await client.start<O>(id, Payload{std::string(payload_bytes, 'x')}));
+    const auto row = value_or_raise(co_await client.wait(id, 60s));
+    if (row.status != Status::completed) raise(ErrorKind::internal, "orchestration_failed", id + " did not complete");
+}
+
+void rethrow(std::exception_ptr failure) {
+    if (failure) std::rethrow_exception(failure);
+}
+
+// Closed loop: as soon as one ends, the next begins.
+struct Load {
+    World& world;
+    bool stopping = false;
+    int lanes = 0;
+    std::int64_t next = 0;
+    std::int64_t finished = 0;
+
+    asio::awaitable<void> lane() {
+        while (!stopping) {
+            co_await run_one<Chain<5>>(world.client, fmt::format("load-{}", next++));
+            ++finished;
+        }
+        --lanes;
+    }
+    void begin(int in_flight) {
+        for (; lanes < in_flight; ++lanes) asio::co_spawn(world.io, lane(), rethrow);
+    }
+    void run_for(std::chrono::seconds time) {
+        const auto end = SteadyClock::now() + time;
+        while (SteadyClock::now() < end) world.io.run_one_until(end);
+    }
+    void drain() {
+        stopping = true;
+        while (lanes > 0) world.io.run_one();
+    }
+};
+
+// Open loop: begun by the clock, whether or not those before have ended; so a stall is seen by all that meet it.
+std::vector<double> latencies_ms(World& world, double per_s, std::chrono::seconds time) {
+    std::vector<double> out;
+    int open = 0;
+    const auto one = [](World& w, std::int64_t n, std::vector<double>& results) -> asio::awaitable<void> {
+        const auto began = SteadyClock::now();
+        co_await run_one<Chain<1>>(w.client, fmt::format("single-{}", n));
+        results.push_back(seconds_since(began) * 1e3);
+    };
+    const auto began = SteadyClock::now();
+    const auto gap = std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(1 / per_s));
+    for (std::int64_t n = 0;; ++n) {
+        const auto due = began + n * gap;
+        if (due > began + time) break;
+        while (SteadyClock::now() < due) world.io.run_one_until(due);
+        ++open;
+        asio::co_spawn(world.io, one(world, n, out), [&open](std::exception_ptr failure) {
+            rethrow(failure);
+            --open;
+        });
+    }
+    while (open > 0) world.io.run_one();
+    return out;
+}
+
+// Commits of one row each by pgbench on the same server, while it does nothing else.
+double floor_commits_per_s(const test::PostgresServer& server, int clients) {
+    const auto script = server.directory() + "/floor.sql";
+    std::ofstream(script) << "INSERT INTO floor (payload) VALUES (repeat('x', 256));\n";
+    pqxx::connection connection(server.conninfo());
+    pqxx::nontransaction(connection).exec("CREATE TABLE IF NOT EXISTS floor (id bigserial PRIMARY KEY, payload text)");
+    const auto bin = std::filesystem::canonical(fmt::format("/proc/{}/exe", server.pid())).parent_path().string();
+    const auto out = output_of(
+        fmt::format("{}/pgbench -n -M prepared -c {} -j 1 -T 4 -f {} '{}'", bin, clients, script, server.conninfo()));
+    const auto at = out.find("tps = ");
+    if (at == std::string::npos) raise(ErrorKind::internal, "command_failed", "pgbench printed no tps");
+    return std::stod(out.substr(at + 6));
+}
+
+struct Volumes {
+    double wal_bytes;
+    double history_bytes;
+};
+Volumes volumes(const test::PostgresServer& server) {
+    pqxx::connection connection(server.conninfo());
+    pqxx::work work(connection);
+    const auto row =
+        work.exec1(fmt::format("SELECT pg_current_wal_lsn() - '0/0', pg_total_relation_size('{}.history')", schema));
+    return {row[0].as<double>(), row[1].as<double>()};
+}
+
+void run(const Options& options) {
+    Report report(
+        "Durable runtime: orchestrations of 5 sequential activities with payloads of 256 bytes, beside PostgreSQL");
+    test::PostgresServer server;
+    log::to_file(server.directory() + "/toygres.log");
+
+    report.heading("floor: single-row commits of this PostgreSQL (pgbench)");
+    const double floor_1 = floor_commits_per_s(server, 1);
+    report.figure("floor_commits_per_s", floor_1, "1 client");
+    const double floor_8 = floor_commits_per_s(server, 8);
+    report.figure("floor_commits_8_clients_per_s", floor_8, "8 clients");
+
+    value_or_raise(cms::migrate(server.conninfo(), schema));
+    World world(server.conninfo());
+    Load load{world};
+    load.begin(options.in_flight);
+    load.run_for(std::chrono::seconds(options.warm_up_seconds));
+    const auto volumes_before = volumes(server);
+    const double server_before = tree_cpu_s(server.pid());
+    const double own_before = own_cpu_s();
+    const auto finished_before = load.finished;
+    const auto began = SteadyClock::now();
+    load.run_for(std::chrono::seconds(options.seconds));
+    const double elapsed_s = seconds_since(began);
+    const double server_cpu_s = tree_cpu_s(server.pid()) - server_before;
+    const double own_s = own_cpu_s() - own_before;
+    const auto count = static_cast<double>(load.finished - finished_before);
+    const auto volumes_after = volumes(server);
+    load.drain();
+    const double per_s = count / elapsed_s;
+
+    report.heading(fmt::format("throughput: {} in flight for {:.1f} s", options.in_flight, elapsed_s));
+    report.figure("orchestrations_per_s", per_s, "started, 5 activities, result read");
+    report.figure("ratio_to_floor_commits", per_s / floor_1, "orchestrations per commit of 1 client");
+    report.figure("ratio_to_floor_commits_8_clients", per_s / floor_8, "orchestrations per commit of 8 clients");
+    report.figure("postgres_cpu_percent", 100 * server_cpu_s / elapsed_s, "of one core");
+    report.figure("process_cpu_percent", 100 * own_s / elapsed_s, "of one core");
+    report.figure("wal_bytes_per_orchestration", (volumes_after.wal_bytes - volumes_before.wal_bytes) / count, "");
+    report.figure("history_bytes_per_orchestration",
+                  (volumes_after.history_bytes - volumes_before.history_bytes) / count, "table, TOAST and index");
+
+    const double open_per_s = std::max(1.0, per_s * 0.05);
+    const auto latencies = latencies_ms(world, open_per_s, std::chrono::seconds(std::max(5, options.seconds / 2)));
+    report.heading(fmt::format("latency: one activity, start to result, {:.0f}/s begun by the clock", open_per_s));
+    report.figure("latency_p50_ms", percentile(latencies, 0.5), fmt::format("of {}", latencies.size()));
+    report.figure("latency_p99_ms", percentile(latencies, 0.99), "");
+    report.finish();
+}
+
+}  // namespace
+}  // namespace toygres::bench
+
+int main(int argc, char** argv) {
+    toygres::bench::Options options;
+    CLI::App app("Benchmark of the durable runtime; ends with one line of JSON");
+    app.add_option("--seconds", options.seconds, "of steady state")->check(CLI::Range(1, 3600))->capture_default_str();
+    app.add_option("--warm-up", options.warm_up_seconds, "seconds before it")
+        ->check(CLI::Range(0, 600))
+        ->capture_default_str();
+    app.add_option("--in-flight", options.in_flight, "orchestrations")
+        ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    try {
+        toygres::bench::run(options);
+        return 0;
+    } catch (...) {
+        fmt::print(stderr, "bench_runtime: {}\n", toygres::current_error().message);
+        return 1;
+    }
+}
