@@ -83,9 +83,8 @@ class World {
     std::vector<std::unique_ptr<Process>> processes;
     // For tests that need one which misbehaves.
     std::function<std::unique_ptr<MemoryStore>(asio::any_io_executor, std::shared_ptr<MemoryDatabase>)>
-        make_memory_store = [](auto executor, auto database) {
-            return std::make_unique<MemoryStore>(executor, std::move(database));
-        };
+        make_memory_store =
+            [](auto executor, auto database) { return std::make_unique<MemoryStore>(executor, std::move(database)); };
 
   private:
     std::shared_ptr<MemoryDatabase> memory_;
