@@ -2,9 +2,11 @@
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
+#include "http/byte_stream.hpp"
 #include "http/response_text.hpp"
 #include "http/websocket.hpp"
 
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
@@ -91,6 +93,16 @@ class Connection::ActiveExchange : public Exchange {
         connection_.upgraded_ = true;
         co_return co_await accept_websocket(connection_.transport_, request_, std::string(subprotocol),
                                             connection_.shared_->options.body_limit_bytes);
+    }
+
+    asio::awaitable<std::unique_ptr<ByteStream>> upgrade_to(std::string_view protocol, Headers headers) override {
+        TG_ASSERT(state_ == State::waiting);
+        TG_ASSERT(!connection_.watching_);
+        if (!is_upgrade_to(request_, protocol)) co_return nullptr;
+        state_ = State::upgraded;
+        connection_.upgraded_ = true;
+        co_return co_await accept_byte_stream(connection_.transport_, std::string(protocol), std::move(headers),
+                                              beast::buffers_to_string(connection_.buffer_.data()));
     }
 
     // After the handler. false: the connection cannot be used any more.

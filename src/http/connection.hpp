@@ -28,7 +28,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     asio::awaitable<void> run();
     // Answers 503 and closes.
     asio::awaitable<void> refuse_busy();
-    // Ends it now if it is idle or a WebSocket, wakes streams, lets a request in progress finish.
+    // Ends it now if it is idle or upgraded, wakes streams, lets a request in progress finish.
     void stop();
     void abort() { transport_->close(); }
 

@@ -27,6 +27,7 @@ std::string response_head(int status, const Headers& headers, Framing framing) {
     for (const auto& [name, value] : headers)
         if (!frames_message(name)) out += fmt::format("{}: {}\r\n", one_line(name), one_line(value));
     if (framing.close) out += "Connection: close\r\n";
+    if (framing.upgrade) out += "Connection: Upgrade\r\n";
     if (!framing.length)
         out += "Transfer-Encoding: chunked\r\n";
     else if (may_have_body(status))

@@ -11,6 +11,7 @@ namespace toygres::http {
 struct Framing {
     std::optional<std::size_t> length;  // absent: chunks
     bool close;                         // this answer is the connection's last
+    bool upgrade = false;               // another protocol follows
 };
 
 // Status line and fields up to the empty line. Fields of `headers` that frame the message are ignored.

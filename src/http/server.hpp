@@ -48,8 +48,20 @@ class WebSocket {
     virtual asio::awaitable<void> close(std::string_view reason) = 0;
 };
 
-// One request being answered. Exactly one of respond, begin_stream or upgrade ends up called; a handler that returns
-// without any gives 500.
+// A connection's bytes after an upgrade to a protocol of the handler's own.
+class ByteStream {
+  public:
+    virtual ~ByteStream() = default;
+    // As they arrive, 32 KiB at most; empty once the peer closed or the connection broke.
+    virtual asio::awaitable<std::string> read() = 0;
+    // false once the connection is broken. Calls are queued, so that several coroutines may write.
+    virtual asio::awaitable<bool> write(std::string data) = 0;
+    // Tells the peer that no more will come.
+    virtual void shutdown_send() = 0;
+};
+
+// One request being answered. Exactly one of respond, begin_stream, upgrade or upgrade_to ends up called; a handler
+// that returns without any gives 500.
 class Exchange {
   public:
     virtual ~Exchange() = default;
@@ -64,6 +76,9 @@ class Exchange {
     // Accepts a WebSocket with that subprotocol (empty: none). Null when the request asks for none (respond() is still
     // open then) or when the client left during the handshake.
     virtual asio::awaitable<std::unique_ptr<WebSocket>> upgrade(std::string_view subprotocol) = 0;
+    // Answers 101 with these fields and gives the connection away. Null when the request asks for no upgrade to that
+    // protocol (respond() is still open then) or when the client left.
+    virtual asio::awaitable<std::unique_ptr<ByteStream>> upgrade_to(std::string_view protocol, Headers headers) = 0;
 };
 
 // May throw: an ErrorException or anything else becomes a 500 that tells nothing but a code (logged once, here).

@@ -1,5 +1,7 @@
 #include "http/websocket.hpp"
 
+#include "http/write_turns.hpp"
+
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -38,7 +40,7 @@ class SharedTransport {
 class BeastWebSocket : public WebSocket {
   public:
     explicit BeastWebSocket(std::shared_ptr<Transport> transport)
-        : stream(SharedTransport(transport)), transport_(std::move(transport)), turn_(transport_->get_executor(), 1) {}
+        : stream(SharedTransport(transport)), transport_(std::move(transport)), turns_(transport_->get_executor()) {}
     ~BeastWebSocket() override { transport_->close(); }
 
     asio::awaitable<std::optional<WebSocketMessage>> read() override {
@@ -49,7 +51,7 @@ class BeastWebSocket : public WebSocket {
     }
 
     asio::awaitable<bool> write(WebSocketMessage message) override {
-        const Turn turn = co_await take_turn();
+        const auto turn = co_await turns_.take();
         if (broken_) co_return false;
         stream.binary(message.binary);
         const auto [error, size] = co_await stream.async_write(asio::buffer(message.data), use);
@@ -60,7 +62,7 @@ class BeastWebSocket : public WebSocket {
     asio::awaitable<void> close(std::string_view reason) override {
         // A close frame holds 123 bytes of reason.
         const websocket::close_reason why(websocket::close_code::normal, std::string(reason.substr(0, 123)));
-        const Turn turn = co_await take_turn();
+        const auto turn = co_await turns_.take();
         if (broken_) co_return;
         broken_ = true;
         co_await stream.async_close(why, use);
@@ -69,23 +71,8 @@ class BeastWebSocket : public WebSocket {
     websocket::stream<SharedTransport> stream;
 
   private:
-    using Turns = asio::experimental::channel<void(ErrorCode)>;
-    // Beast takes one write at a time; the holder of the channel's only place writes.
-    struct Turn {
-        Turns* turns;
-        explicit Turn(Turns* t) : turns(t) {}
-        Turn(Turn&& other) noexcept : turns(std::exchange(other.turns, nullptr)) {}
-        ~Turn() {
-            if (turns) turns->try_receive([](ErrorCode) {});
-        }
-    };
-    asio::awaitable<Turn> take_turn() {
-        co_await turn_.async_send(ErrorCode(), use);
-        co_return Turn(&turn_);
-    }
-
     std::shared_ptr<Transport> transport_;
-    Turns turn_;
+    WriteTurns turns_;
     bool broken_ = false;
 };
 

@@ -8,6 +8,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace toygres::localkube {
 namespace {
 
@@ -23,15 +26,21 @@ std::string group_version(const ResourceType& type) {
     return type.group.empty() ? type.version : type.group + "/" + type.version;
 }
 
-// Fields that the kind does not have are refused when the client asks for strictness, dropped otherwise. What the
-// stored object has of them is not this client's fault.
+// Fields that the kind does not have are refused when the client asks for strictness, dropped otherwise, with a warning
+// unless the client wants none. What the stored object has of them is not this client's fault.
 void check_unknown_fields(const ApiRequest& request, Object& object, const Object& before) {
+    constexpr std::size_t warnings_max = 16;
     auto unknown = drop_unknown_fields(request.type(), object);
-    if (unknown.empty() || request.query("fieldValidation") != "Strict") return;
+    if (unknown.empty() || request.query("fieldValidation") == "Ignore") return;
     auto stored = before;
     for (const auto& known : drop_unknown_fields(request.type(), stored)) std::erase(unknown, known);
     if (unknown.empty()) return;
     for (auto& field : unknown) field = fmt::format("unknown field \"{}\"", field);
+    if (request.query("fieldValidation") != "Strict") {
+        unknown.resize(std::min(unknown.size(), warnings_max));
+        std::ranges::move(unknown, std::back_inserter(request.warnings));
+        return;
+    }
     raise_bad_request(fmt::format("{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {2}",
                                   request.type().kind, request.type().version, fmt::join(unknown, ", ")));
 }

@@ -2,6 +2,7 @@
 
 #include "localkube/api_status.hpp"
 #include "localkube/defaults.hpp"
+#include "localkube/openapi_v2.hpp"
 
 #include <fmt/format.h>
 
@@ -160,6 +161,8 @@ Json patch_operation(const ResourceType& type) {
 }
 
 std::optional<http::Response> openapi(const Segments& path) {
+    if (path.size() == 2 && path[1] == "v2")
+        return http::Response{200, {{"Content-Type", openapi_v2_media_type}}, openapi_v2_document()};
     if (path.size() < 2 || path[1] != "v3") return std::nullopt;
     if (path.size() == 2) {
         Json paths = Json::object();

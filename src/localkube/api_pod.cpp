@@ -1,6 +1,7 @@
 #include "localkube/api_pod.hpp"
 
 #include "localkube/api_status.hpp"
+#include "localkube/exec_client.hpp"
 
 #include <fmt/format.h>
 
@@ -8,16 +9,6 @@
 
 namespace toygres::localkube {
 namespace {
-
-// Channels of the remote command protocol: the first byte of each message.
-enum Channel : char {
-    stdin_channel = 0,
-    stdout_channel = 1,
-    stderr_channel = 2,
-    error_channel = 3,
-    resize_channel = 4
-};
-constexpr char close_channel = static_cast<char>(255);  // v5 only
 
 ObjectPtr require_pod(const ApiRequest& request, const ApiContext& context) {
     auto pod = context.store.get(request.key());
@@ -107,41 +98,24 @@ Json exit_status(int code) {
             {"details", {{"causes", {{{"reason", "ExitCode"}, {"message", std::to_string(code)}}}}}}};
 }
 
-std::string channel_message(char channel, std::string_view data) {
-    std::string out(1, channel);
-    return out += data;
-}
-
 // From the process to the client, until it has said all.
-asio::awaitable<void> pump_output(ExecSession& session, http::WebSocket& socket) {
+asio::awaitable<void> pump_output(ExecSession& session, ExecClient& client) {
     while (auto piece = co_await session.read())
-        if (!co_await socket.write({true, channel_message(static_cast<char>(piece->first), piece->second)})) co_return;
-    co_await socket.write({true, channel_message(error_channel, exit_status(session.exit_code()).dump())});
-    co_await socket.close("");
+        if (!co_await client.write(piece->first, std::move(piece->second))) co_return;
+    // Input that nobody will read must not hold the client's other messages up.
+    session.close_stdin();
+    co_await client.finish(exit_status(session.exit_code()).dump());
 }
 
-asio::awaitable<void> pump_input(ExecSession& session, http::WebSocket& socket) {
-    while (auto message = co_await socket.read()) {
-        if (message->data.empty()) continue;
-        const char channel = message->data.front();
-        auto data = message->data.substr(1);
-        if (channel == stdin_channel) {
-            if (!data.empty()) co_await session.write_stdin(std::move(data));
-        } else if (channel == resize_channel) {
-            const auto size = Json::parse(data, nullptr, false);
-            if (size.is_object() && size.value("Width", 0) > 0)
-                session.resize(size.value("Width", 0), size.value("Height", 0));
-        } else if (channel == close_channel && data.size() == 1 && data[0] == stdin_channel) {
+asio::awaitable<void> pump_input(ExecSession& session, ExecClient& client) {
+    while (auto input = co_await client.read()) {
+        if (auto* typed = std::get_if<ExecStdin>(&*input))
+            co_await session.write_stdin(std::move(typed->data));
+        else if (const auto* size = std::get_if<ExecResize>(&*input))
+            session.resize(size->columns, size->rows);
+        else
             session.close_stdin();
-        }
     }
-}
-
-std::string choose_protocol(const http::Request& request) {
-    const auto offered = request.headers.get("Sec-WebSocket-Protocol");
-    for (const char* protocol : {"v5.channel.k8s.io", "v4.channel.k8s.io"})
-        if (offered.find(protocol) != std::string_view::npos) return protocol;
-    raise_bad_request("this cluster executes commands over WebSockets with v5.channel.k8s.io or v4.channel.k8s.io");
 }
 
 }  // namespace
@@ -178,22 +152,13 @@ asio::awaitable<void> pod_exec(const ApiRequest& request, ApiContext& context, h
     for (const auto& [name, value] : request.target.query)
         if (name == "command") command.push_back(value);
     if (command.empty()) raise_bad_request("you must specify at least one command for the container");
-    const auto protocol = choose_protocol(request.http);
+    const auto client = make_exec_client(request);
     const bool with_stdin = request.flag("stdin");
     auto session =
         value_or_raise(context.node.exec(pod, container, std::move(command), request.flag("tty"), with_stdin));
-    const auto socket = co_await exchange.upgrade(protocol);
-    if (!socket) {
-        session->kill();
-        co_return;
-    }
-    // Clients wait for a first message as the sign that the streams are there.
-    if (!co_await socket->write({true, channel_message(stdout_channel, "")})) {
-        session->kill();
-        co_return;
-    }
+    if (!co_await client->open(exchange)) co_return session->kill();
     using namespace asio::experimental::awaitable_operators;
-    const auto first = co_await (pump_output(*session, *socket) || pump_input(*session, *socket));
+    const auto first = co_await (pump_output(*session, *client) || pump_input(*session, *client));
     // The client left before the process ended.
     if (first.index() == 1) session->kill();
 }

@@ -7,7 +7,7 @@ namespace toygres::localkube {
 
 // GET …/pods/<name>/log: text/plain, streamed with follow=true.
 asio::awaitable<void> pod_log(const ApiRequest& request, ApiContext& context, http::Exchange& exchange);
-// GET or POST …/pods/<name>/exec as a WebSocket: v5.channel.k8s.io or v4.channel.k8s.io.
+// GET or POST …/pods/<name>/exec as a WebSocket or SPDY/3.1.
 asio::awaitable<void> pod_exec(const ApiRequest& request, ApiContext& context, http::Exchange& exchange);
 
 }  // namespace toygres::localkube

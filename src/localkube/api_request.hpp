@@ -31,6 +31,7 @@ struct ApiRequest {
     std::string user;
     ResourcePath path;
     std::string verb;  // "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"
+    std::vector<std::string>& warnings;  // for the client's user, along with the answer
 
     const ResourceType& type() const { return *path.type; }
     ObjectKey key() const { return {path.type->plural, path.ns, path.name}; }

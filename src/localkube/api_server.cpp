@@ -80,14 +80,17 @@ class ApiServer::Impl {
         auto path = ResourcePath::parse(segments);
         if (!path) raise_no_such_resource();
         auto verb = verb_of(http, target, *path);
-        const ApiRequest request{http, std::move(target), std::move(user), *std::move(path), std::move(verb)};
+        std::vector<std::string> warnings;
+        const ApiRequest request{http, std::move(target), std::move(user), *std::move(path), std::move(verb), warnings};
         authorize(request);
         const auto* route = find_route(request.path, request.verb);
         if (!route && !has_any_route(request.path)) raise_no_such_resource();
         if (!route)
             raise_status(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
         if (route->stream) co_return co_await route->stream(request, context_, exchange);
-        co_await exchange.respond(route->answer(request, context_));
+        auto response = route->answer(request, context_);
+        if (!warnings.empty()) response.headers.set("Warning", warning_header(warnings));
+        co_await exchange.respond(std::move(response));
     }
 
     std::string authenticate(const http::Request& request) const {

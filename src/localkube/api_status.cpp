@@ -129,6 +129,19 @@ Json success_status(const ResourceType& type, const Object& object) {
             {"details", std::move(details)}};
 }
 
+std::string warning_header(const std::vector<std::string>& warnings) {
+    std::string out;
+    for (const auto& warning : warnings) {
+        out += out.empty() ? "299 - \"" : ", 299 - \"";
+        for (const char c : warning) {
+            if (c == '"' || c == '\\') out += '\\';
+            out += c;
+        }
+        out += '"';
+    }
+    return out;
+}
+
 http::Response json_response(int status, const Json& body) {
     return {status,
             {{"Content-Type", "application/json"}, {"Cache-Control", "no-cache, private"}},

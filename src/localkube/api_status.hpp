@@ -34,6 +34,9 @@ Json status_of(const Error& error);
 // {"status": "Success", "details": …} of a completed deletion.
 Json success_status(const ResourceType& type, const Object& object);
 
+// RFC 7234 5.5, as kubectl shows it.
+std::string warning_header(const std::vector<std::string>& warnings);
+
 http::Response json_response(int status, const Json& body);
 http::Response status_response(const Error& error);
 

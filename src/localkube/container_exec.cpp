@@ -1,5 +1,6 @@
 #include "localkube/container_exec.hpp"
 
+#include "base/event.hpp"
 #include "localkube/sandbox.hpp"
 
 #include <fmt/format.h>
@@ -21,6 +22,10 @@ namespace toygres::localkube {
 namespace {
 
 constexpr std::size_t output_bytes_max = 10 << 10;
+// What is read ahead of whoever takes it; the command waits then.
+constexpr std::size_t backlog_bytes_max = 1 << 20;
+// What a pipe holds: the most that the command itself can have left in it when it ends.
+constexpr std::size_t pipe_bytes = 64 << 10;
 // After the command's end, for output that is still on its way.
 constexpr std::chrono::milliseconds last_words{200};
 
@@ -85,9 +90,13 @@ void fill_pointers(std::vector<std::string>& texts, std::vector<char*>& pointers
 class LocalExec : public ExecSession {
   public:
     LocalExec(asio::io_context& io, pid_t child, Descriptor child_fd)
-        : out_(io), err_(io), in_(io), child_fd_(io, child_fd.release()), child_(child), wake_(io) {
-        wake_.expires_at(asio::steady_timer::time_point::max());
-    }
+        : out_(io),
+          err_(io),
+          in_(io),
+          child_fd_(io, child_fd.release()),
+          child_(child),
+          wake_(io.get_executor()),
+          space_(io.get_executor()) {}
     ~LocalExec() override {
         kill();
         // Killed at once; its end is a matter of moments and must be collected.
@@ -101,6 +110,8 @@ class LocalExec : public ExecSession {
             if (!pieces_.empty()) {
                 auto piece = std::move(pieces_.front());
                 pieces_.pop_front();
+                backlog_bytes_ -= piece.second.size();
+                space_.notify();
                 co_return piece;
             }
             if (!std::exchange(reading_, true)) {
@@ -110,7 +121,7 @@ class LocalExec : public ExecSession {
                 asio::co_spawn(executor, collect(this, alive_), asio::detached);
             }
             if (open_ == 0 && reaped_) co_return std::nullopt;
-            co_await wake_.async_wait(use);
+            co_await wake_.wait();
         }
     }
 
@@ -149,16 +160,23 @@ class LocalExec : public ExecSession {
     static asio::awaitable<void> pump(LocalExec* self, std::shared_ptr<bool> alive,
                                       asio::posix::stream_descriptor* from, int stream) {
         std::string buffer(32768, '\0');
-        while (*alive) {
+        std::size_t late_bytes = 0;
+        while (*alive && late_bytes < pipe_bytes) {
+            if (self->backlog_bytes_ >= backlog_bytes_max) {
+                co_await self->space_.wait();
+                continue;
+            }
             const auto [error, n] = co_await from->async_read_some(asio::buffer(buffer), use);
             if (!*alive) co_return;
             if (error) break;
             self->pieces_.emplace_back(stream, buffer.substr(0, n));
-            self->wake_.cancel();
+            self->backlog_bytes_ += n;
+            if (self->reaped_) late_bytes += n;
+            self->wake_.notify();
         }
         if (!*alive) co_return;
         --self->open_;
-        self->wake_.cancel();
+        self->wake_.notify();
     }
 
     // Takes the exit code. What the command left running in the background may hold the streams for ever: nobody waits
@@ -171,10 +189,14 @@ class LocalExec : public ExecSession {
         if (::waitpid(self->child_, &status, 0) == self->child_)
             self->exit_code_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
         self->reaped_ = true;
-        self->wake_.cancel();
-        asio::steady_timer timer(self->out_.get_executor(), last_words);
-        co_await timer.async_wait(use);
-        if (!*alive) co_return;
+        self->wake_.notify();
+        // As long as a slow reader leaves something here there may be more of the command's own behind it.
+        asio::steady_timer timer(self->out_.get_executor());
+        do {
+            timer.expires_after(last_words);
+            co_await timer.async_wait(use);
+            if (!*alive) co_return;
+        } while (!self->pieces_.empty());
         boost::system::error_code ignored;
         self->out_.close(ignored);
         self->err_.close(ignored);
@@ -186,8 +208,10 @@ class LocalExec : public ExecSession {
     };
     asio::posix::stream_descriptor child_fd_;
     pid_t child_;
-    asio::steady_timer wake_;
+    Event wake_;
+    Event space_;
     std::deque<std::pair<int, std::string>> pieces_;
+    std::size_t backlog_bytes_ = 0;
     bool reading_ = false;
     bool reaped_ = false;
     int exit_code_ = -1;

@@ -120,6 +120,9 @@ class ObjectStore::Impl {
             object["spec"]["finalizers"] = Json::array({"kubernetes"});
             object["status"]["phase"] = "Active";
         }
+        // A job's pods are those with its uid; without a selector all pods would pass for them.
+        if (key.resource == "jobs" && object.contains("spec") && !object["spec"].contains("selector"))
+            object["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"] = metadata["uid"];
         if (object.contains("spec")) metadata["generation"] = 1;
         return put(key, std::move(object), nullptr);
     }

@@ -27,7 +27,8 @@ struct ResourceType {
     bool namespaced;
 };
 
-// Every kind that the cluster knows; policy/v1 and policy/v1beta1 are one resource in two versions, stored as v1.
+// Every kind that the cluster knows. Two versions of a kind, such as policy/v1 and policy/v1beta1, are one resource,
+// stored as v1.
 const std::vector<ResourceType>& resource_types();
 const ResourceType* find_resource(std::string_view group, std::string_view version, std::string_view plural);
 const ResourceType* find_kind(std::string_view kind);  // the preferred version

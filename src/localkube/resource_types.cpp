@@ -19,6 +19,7 @@ const std::vector<ResourceType>& resource_types() {
         {"apps", "v1", "StatefulSet", "statefulsets", "statefulset", {"sts"}, true},
         {"batch", "v1", "Job", "jobs", "job", {}, true},
         {"batch", "v1", "CronJob", "cronjobs", "cronjob", {"cj"}, true},
+        {"batch", "v1beta1", "CronJob", "cronjobs", "cronjob", {"cj"}, true},
         {"policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", "poddisruptionbudget", {"pdb"}, true},
         {"policy", "v1beta1", "PodDisruptionBudget", "poddisruptionbudgets", "poddisruptionbudget", {"pdb"}, true},
         {"networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "networkpolicy", {"netpol"}, true},

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "localkube/service_account_tokens.hpp"
 #include "node_fixture.hpp"
+#include "support/kubectl.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -51,9 +52,12 @@ class ClusterProcess {
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }
 
+    std::string kubectl_command() const {
+        return kubectl_program() + " --kubeconfig " + state_dir_ + "/kubeconfig --cache-dir " + state_dir_ +
+               "/kubectl-cache";
+    }
     std::pair<std::string, int> kubectl(const std::string& arguments) const {
-        const auto command = "kubectl --kubeconfig " + state_dir_ + "/kubeconfig --cache-dir " + state_dir_ +
-                             "/kubectl-cache " + arguments + " 2>&1";
+        const auto command = kubectl_command() + " " + arguments + " 2>&1";
         std::FILE* pipe = ::popen(command.c_str(), "r");
         std::string out;
         for (int c = 0; (c = std::fgetc(pipe)) != EOF;) out += static_cast<char>(c);
@@ -118,6 +122,48 @@ TEST_CASE("cluster: kubectl runs a pod, sees its log, works inside it, and it ou
     CHECK(cluster.kubectl("exec a -- echo again").first == "again\n");
     cluster.must("delete pod a");
     CHECK(cluster.kubectl("get pods").first.starts_with("No resources found in toygres namespace."));
+}
+
+TEST_CASE("cluster: commands in a pod, over every transport that kubectl knows") {
+    StateDirectory state;
+    ClusterProcess cluster(state.path);
+    write_manifest(state.path + "/pod.yaml", pod_manifest);
+    cluster.must("apply -f " + state.path + "/pod.yaml");
+    cluster.must("wait --for=condition=Ready pod/a --timeout=60s");
+    const auto at = [&](const std::string& name) { return state.path + "/" + name; };
+    std::string large;
+    while (large.size() < 4'000'000) large += "line " + std::to_string(large.size()) + " of what comes back unharmed\n";
+    write_manifest(at("large"), large);
+    for (const auto& transport : exec_transports()) {
+        INFO(transport);
+        const auto shell = [&](const std::string& rest) {
+            return WEXITSTATUS(std::system((transport + " " + cluster.kubectl_command() + " exec " + rest).c_str()));
+        };
+        CHECK(shell("a -- sh -c 'echo out; echo err >&2; exit 3' >" + at("out") + " 2>" + at("err")) == 3);
+        CHECK(read_file(at("out")).value() == "out\n");
+        CHECK(read_file(at("err")).value() == "err\ncommand terminated with exit code 3\n");
+        CHECK(shell("-i a -- cat <" + at("large") + " >" + at("out")) == 0);
+        CHECK(read_file(at("out")).value() == large);
+        CHECK(shell("-i a -- wc -c <" + at("large") + " >" + at("out")) == 0);
+        CHECK(read_file(at("out")).value() == std::to_string(large.size()) + "\n");
+        CHECK(shell("a -- head -c 4000000 /dev/zero >" + at("out")) == 0);
+        CHECK(read_file(at("out")).value() == std::string(4'000'000, '\0'));
+        CHECK(shell("a -- sh -c 'yes & head -c 4000000 /dev/zero' | tr -d 'y\\n' >" + at("out")) == 0);
+        CHECK(read_file(at("out")).value() == std::string(4'000'000, '\0'));
+        // What stays behind in the background holds neither the command nor its client up.
+        CHECK(shell("-i a -- sh -c 'sleep 600 & echo left' <" + at("large") + " >" + at("out")) == 0);
+        CHECK(read_file(at("out")).value() == "left\n");
+        const auto typed = "stty cols 101 rows 43; " + transport + " " + cluster.kubectl_command() +
+                           " exec -it a -- sh -c \"test -t 1 && echo terminal; until stty size | grep -x \\\"43 "
+                           "101\\\"; do :; done; exit 4\"";
+        CHECK(WEXITSTATUS(
+                  std::system(("script -qec '" + typed + "' /dev/null >" + at("out") + " </dev/null").c_str())) == 4);
+        const auto screen = read_file(at("out")).value();
+        INFO(screen);
+        CHECK(screen.find("terminal\r\n") != std::string::npos);
+        CHECK(screen.find("43 101\r\n") != std::string::npos);
+    }
+    cluster.must("delete pod a");
 }
 
 TEST_CASE("cluster: a directory has one process; down ends the pods, SIGTERM alone does not") {

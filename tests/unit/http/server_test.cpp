@@ -319,3 +319,34 @@ TEST_CASE("server: a WebSocket is accepted with its subprotocol, echoes, and clo
     };
     run(io, body(server));
 }
+
+TEST_CASE("server: an upgrade to a protocol of the handler's own hands over the bytes, early ones first") {
+    asio::io_context io;
+    Server server(io, {}, [](Exchange& exchange) -> asio::awaitable<void> {
+        auto stream = co_await exchange.upgrade_to("SPDY/3.1", {{"X-Stream-Protocol-Version", "v4"}});
+        if (!stream) co_return co_await exchange.respond({400, {}, "not SPDY"});
+        for (auto bytes = co_await stream->read(); !bytes.empty(); bytes = co_await stream->read()) {
+            co_await stream->write("<" + bytes + ">");
+            if (bytes == "bye") stream->shutdown_send();
+        }
+        CHECK(!co_await stream->write("to nobody"));
+    });
+    server.start();
+    const auto body = [](const Server& s) -> asio::awaitable<void> {
+        CHECK(has(co_await talk(s, "GET / HTTP/1.0\r\nUpgrade: SPDY/3.1\r\n\r\n"), "not SPDY"));
+        CHECK(has(co_await talk(s, "GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n"), "not SPDY"));
+        auto socket = co_await connect(s);
+        co_await send_text(socket,
+                           "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: keep-alive, Upgrade\r\n"
+                           "Upgrade: spdy/3.1\r\n\r\nearly");
+        const auto head = co_await read_until(socket, "<early>");
+        CHECK(head.starts_with("HTTP/1.1 101 "));
+        CHECK(has(head, "Connection: Upgrade\r\n"));
+        CHECK(has(head, "Upgrade: SPDY/3.1\r\n"));
+        CHECK(has(head, "X-Stream-Protocol-Version: v4\r\n"));
+        CHECK(!has(head, "Content-Length"));
+        co_await send_text(socket, "bye");
+        CHECK(co_await read_all(socket) == "<bye>");
+    };
+    run(io, body(server));
+}

@@ -3,6 +3,7 @@
 #include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "http/client.hpp"
+#include "support/kubectl.hpp"
 
 #include <fmt/format.h>
 
@@ -38,6 +39,8 @@ ApiFixture::ApiFixture()
     : dir_(std::filesystem::temp_directory_path() / ("api-" + random_hex(8))),
       ca_(make_ca("test CA", 24h)),
       node_(io_) {
+    // As in the cluster: a command need not read all that is typed.
+    std::signal(SIGPIPE, SIG_IGN);
     std::filesystem::create_directory(dir_);
     store_ = std::make_unique<ObjectStore>(path("store.db"));
     const auto certificate = issue_certificate(ca_, {"server", {"localhost"}, {"127.0.0.1"}, 24h, true, false});
@@ -88,8 +91,8 @@ std::string ApiFixture::write_kubeconfig(const std::string& name, const std::str
 Output ApiFixture::run(const std::string& kubeconfig, const std::string& arguments, const std::string& input) {
     value_or_raise(write_file_atomically(path("in"), input));
     const auto command =
-        fmt::format("HOME={0} timeout 60 kubectl --kubeconfig={1} --cache-dir={0}/cache {2} <{0}/in >{0}/out 2>{0}/err",
-                    dir_.string(), kubeconfig, arguments);
+        fmt::format("HOME={0} {1} timeout 60 {2} --kubeconfig={3} --cache-dir={0}/cache {4} <{0}/in >{0}/out 2>{0}/err",
+                    dir_.string(), environment, toygres::test::kubectl_program(), kubeconfig, arguments);
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content_of(path("out")), content_of(path("err"))};
 }
@@ -141,7 +144,7 @@ Json ApiFixture::call(const std::string& method, const std::string& target, cons
 }
 
 std::vector<std::string> ApiFixture::kubectl_words() const {
-    return {"kubectl", "--kubeconfig=" + admin_config_, "--cache-dir=" + path("cache")};
+    return {toygres::test::kubectl_program(), "--kubeconfig=" + admin_config_, "--cache-dir=" + path("cache")};
 }
 
 void eventually(const std::function<bool()>& holds) {

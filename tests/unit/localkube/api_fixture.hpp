@@ -44,6 +44,8 @@ class ApiFixture {
     }
     ObjectStore& store() { return *store_; }
     TestNode& node() { return node_; }
+    // Put in front of kubectl's command line: "NAME=value".
+    std::string environment{};
     // kubectl and the options that make it talk to this server.
     std::vector<std::string> kubectl_words() const;
     std::string path(const std::string& name) const { return (dir_ / name).string(); }
