@@ -1,5 +1,7 @@
 // The agent's life: look, decide, act; again whenever something changes.
 #pragma once
+#include "agent/caretaker.hpp"
+#include "agent/configuration.hpp"
 #include "agent/data_directory.hpp"
 #include "agent/decision.hpp"
 #include "agent/observer.hpp"
@@ -10,6 +12,7 @@
 #include "base/event.hpp"
 #include "ha/agent_status.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,7 +28,8 @@ class Agent {
     asio::awaitable<void> run();
     void request_stop();
 
-    asio::awaitable<ha::AgentStatus> status();
+    // `max_age`: how old an answer of postgres may be that serves once more.
+    asio::awaitable<ha::AgentStatus> status(std::chrono::milliseconds max_age);
     // postgres accepts connections in the role that the topology gives this member.
     asio::awaitable<bool> ready();
 
@@ -33,15 +37,37 @@ class Agent {
 
   private:
     Situation look();
+    void log_decision(const Decision& decision);
     asio::awaitable<void> act(Decision decision);
-    asio::awaitable<void> bootstrap();
-    void start_primary();
+    void attend();
+
+    // agent_data.cpp: what makes the data. Ended where it stands when other orders come.
+    asio::awaitable<void> prepare(Action action);
+    asio::awaitable<Result<void>> bootstrap();
+    asio::awaitable<Result<void>> clone();
+    asio::awaitable<Result<void>> rewind();
+    asio::awaitable<void> other_orders();
+    std::string orders_key() const;
+    void note_failed_try(const Error& error);
+    bool room_for_another(std::int64_t size_bytes) const;
+
+    // agent_server.cpp: what is done with the server.
+    void start_server(ha::Role role);
     void reload();
+    asio::awaitable<void> promote();
+    void finish_promotion();
+    asio::awaitable<void> checkpoint();
+    asio::awaitable<void> confirm();
     void note_exit();
+    Result<void> write_orders(const Orders& orders);
+
+    // Changes the volume's note, durably. false: it cannot be, and the error is noted.
+    bool change_note(const std::function<void(VolumeNote&)>& change);
+    // The topology is obeyed from here on: the volume remembers it, so that an older one never is.
+    bool note_reign();
     void note_error(const Error& error);
     void wake();
     asio::awaitable<void> tick();
-    asio::awaitable<void> keep_roles();
     // The configuration as it should be now; nullopt when it cannot be told (and the error is noted).
     std::optional<std::map<std::string, std::string>> wanted_configuration();
 
@@ -54,17 +80,31 @@ class Agent {
     TopologySource topology_;
     Psql psql_;
     Observer observer_;
+    Caretaker caretaker_;
 
     std::optional<Descriptor> lock_;
-    std::map<std::string, std::string> configuration_;  // as the running server has it
-    std::string roles_digest_;                          // of the passwords that the server has
+    std::map<std::string, std::string> configuration_;  // as it is written
+    Orders orders_{};                                   // that it is written for
+    int configuration_number_ = 0;                      // grows with every change of server or configuration
+    bool confirmed_ = false;                            // the server was seen to go by it
+    bool confirming_ = false;
+    int confirm_tries_ = 0;
+    std::string armed_names_;  // synchronous standbys that this server is known to wait for
+    ha::Reign in_effect_;      // of the topology that /status tells of
+    std::int64_t server_epoch_ = 0;
     Decision decision_{Action::wait, "begins"};
+    Decision logged_decision_{Action::wait, {}};
+    std::string upstream_;  // epoch and primary as of the last look
     bool stop_requested_ = false;
-    bool bootstrapping_ = false;
-    bool keeping_roles_ = false;
+    bool preparing_ = false;
+    std::optional<ha::CloneProgress> clone_progress_;
+    bool promotion_open_ = false;
+    bool checkpointing_ = false;
+    bool checkpointed_ = false;
     bool changed_ = false;  // something happened since the last look
     std::int64_t restarts_ = 0;
     int quick_restarts_ = 0;  // in a row
+    int failed_tries_ = 0;    // of making data, in a row
     std::chrono::steady_clock::time_point start_not_before_;
     Timestamp started_at_;
     std::optional<ha::LastExit> last_exit_;

@@ -1,5 +1,6 @@
 #include "agent/configuration.hpp"
 
+#include "agent/upstream.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 
@@ -27,7 +28,6 @@ constexpr std::array protected_settings{
     "port",
     "primary_conninfo",
     "primary_slot_name",
-    "recovery_target",
     "restart_after_crash",
     "ssl",
     "ssl_ca_file",
@@ -43,8 +43,16 @@ constexpr std::array protected_settings{
 
 }  // namespace
 
+Orders orders_for(const ha::Topology& topology, const std::string& member, ha::Role role) {
+    Orders orders{reign_of(topology), role, {}, {}};
+    if (role == ha::Role::replica && topology.primary != member) orders.upstream = topology.primary;
+    if (const auto it = topology.members.find(member); it != topology.members.end()) orders.settings = it->second;
+    return orders;
+}
+
 bool may_be_set(std::string_view name) {
     if (name.empty() || name.size() > 63) return false;
+    if (name.starts_with("recovery_target") || name.starts_with("toygres.")) return false;
     if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.") != std::string_view::npos) return false;
     return std::ranges::find(protected_settings, name) == protected_settings.end();
 }
@@ -86,9 +94,14 @@ std::string postgresql_conf(const Options& options, const ha::MemberSettings& se
         "wal_level = replica\n"
         "max_wal_senders = 10\n"
         "max_replication_slots = 10\n"
-        "wal_keep_size = '128MB'\n"
+        "wal_keep_size = '512MB'\n"  // pg_rewind reads back to the checkpoint before the fork
         "max_slot_wal_keep_size = '1GB'\n"
+        "wal_sender_timeout = '5s'\n"
         "hot_standby = on\n"
+        "recovery_target_timeline = 'latest'\n"
+        "wal_receiver_timeout = '5s'\n"
+        "wal_receiver_status_interval = '1s'\n"
+        "wal_retrieve_retry_interval = '200ms'\n"
         "shared_buffers = '128MB'\n"
         "timezone = 'UTC'\n"
         "log_timezone = 'UTC'\n"
@@ -101,7 +114,7 @@ std::string postgresql_conf(const Options& options, const ha::MemberSettings& se
         else
             out += fmt::format("# not for the topology to set: {}\n", quote_value(name));
     }
-    return out + "include 'synchronous.conf'\n";
+    return out + "include 'synchronous.conf'\ninclude 'role.conf'\n";
 }
 
 std::string pg_hba_conf() {
@@ -116,23 +129,47 @@ std::string pg_ident_conf(std::string_view os_user) {
     return fmt::format("# map     system user  database user\ntoygres   {}   postgres\n", os_user);
 }
 
-std::string synchronous_conf(const ha::MemberSettings& settings) {
-    return fmt::format("synchronous_standby_names = {}\n",
-                       quote_value(settings.synchronous_standby_names.value_or("")));
+std::string synchronous_names(const Orders& orders) {
+    return orders.role == ha::Role::primary ? orders.settings.synchronous_standby_names.value_or("") : std::string();
 }
 
-Result<std::map<std::string, std::string>> configuration_files(const Options& options,
-                                                               const ha::MemberSettings& settings) {
+std::string synchronous_conf(const Orders& orders) {
+    return fmt::format("synchronous_standby_names = {}\n", quote_value(synchronous_names(orders)));
+}
+
+std::string reign_text(const ha::Reign& reign) { return fmt::format("{}.{}", reign.epoch, reign.revision); }
+
+std::string role_conf(const Options& options, const Orders& orders, const std::string& user) {
+    const bool receives = orders.role == ha::Role::replica && !orders.upstream.empty();
+    const auto source = receives ? replication_conninfo(options, orders.upstream, user,
+                                                        ha::stream_name(options.member, orders.reign.epoch))
+                                 : std::string();
+    return fmt::format(
+        "primary_conninfo = {}\n"
+        "primary_slot_name = {}\n"
+        "toygres.reign = {}\n",
+        quote_value(source), quote_value(receives ? ha::slot_name(options.member) : ""),
+        quote_value(reign_text(orders.reign)));
+}
+
+Result<std::map<std::string, std::string>> configuration_files(const Options& options, const Orders& orders) {
     auto certificate = read_file(options.tls_dir + "/tls.crt");
     if (!certificate) return std::unexpected(certificate.error());
     auto key = read_file(options.tls_dir + "/tls.key");
     if (!key) return std::unexpected(key.error());
-    return std::map<std::string, std::string>{{"postgresql.conf", postgresql_conf(options, settings)},
-                                              {"pg_hba.conf", pg_hba_conf()},
-                                              {"pg_ident.conf", pg_ident_conf(os_user())},
-                                              {"synchronous.conf", synchronous_conf(settings)},
-                                              {"server.crt", *std::move(certificate)},
-                                              {"server.key", *std::move(key)}};
+    auto passwords = passfile_text(options);
+    if (!passwords) return std::unexpected(passwords.error());
+    const auto user = replication_user(options);
+    if (!user) return std::unexpected(user.error());
+    return std::map<std::string, std::string>{
+        {"postgresql.conf", postgresql_conf(options, orders.settings)},
+        {"pg_hba.conf", pg_hba_conf()},
+        {"pg_ident.conf", pg_ident_conf(os_user())},
+        {"synchronous.conf", synchronous_conf(orders)},
+        {"role.conf", role_conf(options, orders, *user)},
+        {passfile_path(options).substr(options.private_dir.size() + 1), *std::move(passwords)},
+        {"server.crt", *std::move(certificate)},
+        {"server.key", *std::move(key)}};
 }
 
 Result<void> write_configuration(const Options& options, const std::map<std::string, std::string>& files) {

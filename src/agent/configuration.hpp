@@ -1,4 +1,4 @@
-// The server's configuration, in files outside of the data directory, written anew whenever role, settings or
+// The server's configuration, in files outside of the data directory, written anew whenever topology, role or
 // certificates change. The texts are pure functions; one function writes them.
 #pragma once
 #include "agent/options.hpp"
@@ -9,6 +9,19 @@
 #include <string_view>
 
 namespace toygres::agent {
+
+// What a server is configured for.
+struct Orders {
+    ha::Reign reign;       // of the topology that says so
+    ha::Role role;         // what it runs as
+    std::string upstream;  // a replica's source; empty: it receives from nobody
+    ha::MemberSettings settings;
+};
+// A replica receives from the topology's primary, unless that is the member itself, on its way to be promoted.
+Orders orders_for(const ha::Topology& topology, const std::string& member, ha::Role role);
+
+// The value of synchronous_standby_names: a replica has none, so that it can never wait once it is promoted.
+std::string synchronous_names(const Orders& orders);
 
 // Is this a setting that the topology may give? Not: what the agent itself depends on (addresses, TLS, file locations,
 // restart_after_crash, …), and nothing that is not the name of a setting.
@@ -22,12 +35,16 @@ std::string postgresql_conf(const Options& options, const ha::MemberSettings& se
 std::string pg_hba_conf();
 std::string pg_ident_conf(std::string_view os_user);
 // synchronous_standby_names alone.
-std::string synchronous_conf(const ha::MemberSettings& settings);
+std::string synchronous_conf(const Orders& orders);
+// Whom a replica receives from, and the name under which the server tells which topology it is configured for. `user`
+// is the replication role.
+std::string role_conf(const Options& options, const Orders& orders, const std::string& user);
+// The value of the setting `toygres.reign`: "epoch.revision".
+std::string reign_text(const ha::Reign& reign);
 
 // File name -> content of everything that the private directory must hold, certificates included.
-// Error: not_found/"file_not_found" when the TLS Secret is not mounted.
-Result<std::map<std::string, std::string>> configuration_files(const Options& options,
-                                                               const ha::MemberSettings& settings);
+// Error: not_found/"file_not_found" when a Secret is not mounted.
+Result<std::map<std::string, std::string>> configuration_files(const Options& options, const Orders& orders);
 
 // Writes the files that differ (mode 0600). Error: internal/"file_unwritable".
 Result<void> write_configuration(const Options& options, const std::map<std::string, std::string>& files);

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <charconv>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -31,6 +31,11 @@ std::string trimmed(std::string text) {
 bool sync_directory(const std::string& path) {
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     return fd && ::fsync(fd.get()) == 0;
+}
+
+std::unexpected<Error> unwritable(const std::string& path) {
+    return std::unexpected(
+        Error{ErrorKind::internal, "file_unwritable", fmt::format("{}: {}", path, std::strerror(errno))});
 }
 
 }  // namespace
@@ -72,8 +77,7 @@ asio::awaitable<Result<void>> DataDirectory::bootstrap(std::string password_file
     const auto failed = [](std::string why) {
         return std::unexpected(Error{ErrorKind::internal, "initdb_failed", std::move(why)});
     };
-    remove_leftovers();
-    const auto unfinished = fmt::format("{}{}{}", path_, unfinished_infix, random_hex(8));
+    const auto unfinished = begin_new();
     // initdb writes everything to disk before it ends.
     const Command command{{binaries_.path("initdb"), "--pgdata=" + unfinished, "--username=postgres",
                            "--pwfile=" + password_file, "--auth-local=peer", "--auth-host=scram-sha-256",
@@ -84,9 +88,39 @@ asio::awaitable<Result<void>> DataDirectory::bootstrap(std::string password_file
     const auto done = co_await run_command(command, {}, initdb_timeout);
     if (!done) co_return failed(done.error().message);
     if (!done->status.ok()) co_return failed(fmt::format("{}: {}", to_string(done->status), trimmed(done->errors)));
-    if (!sync_directory(unfinished) || ::rename(unfinished.c_str(), path_.c_str()) != 0 || !sync_directory(volume_))
-        co_return failed(fmt::format("{}: {}", path_, std::strerror(errno)));
+    if (const auto adopted = adopt(unfinished); !adopted) co_return failed(adopted.error().message);
     co_return Result<void>();
+}
+
+std::string DataDirectory::begin_new() const {
+    remove_leftovers();
+    return fmt::format("{}{}{}", path_, unfinished_infix, random_hex(8));
+}
+
+Result<void> DataDirectory::adopt(const std::string& path) const {
+    if (!sync_directory(path)) return unwritable(path);
+    if (state() == Data::absent) {
+        if (::rename(path.c_str(), path_.c_str()) != 0) return unwritable(path_);
+    } else if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) != 0) {
+        // A file system that cannot exchange two names.
+        if (auto removed = remove(); !removed) return removed;
+        if (::rename(path.c_str(), path_.c_str()) != 0) return unwritable(path_);
+    }
+    if (!sync_directory(volume_)) return unwritable(volume_);
+    remove_leftovers();
+    return {};
+}
+
+Result<void> DataDirectory::remove() const {
+    if (state() == Data::absent) return {};
+    const auto aside = fmt::format("{}{}{}", path_, unfinished_infix, random_hex(8));
+    if (::rename(path_.c_str(), aside.c_str()) != 0 || !sync_directory(volume_)) return unwritable(path_);
+    remove_leftovers();
+    return {};
+}
+
+Result<void> DataDirectory::make_replica(const std::string& path) {
+    return write_file_atomically(path + "/standby.signal", "", 0600);
 }
 
 void DataDirectory::remove_stale_pid_file() const { ::unlink((path_ + "/postmaster.pid").c_str()); }
@@ -94,18 +128,6 @@ void DataDirectory::remove_stale_pid_file() const { ::unlink((path_ + "/postmast
 void DataDirectory::restrict_permissions() const {
     std::error_code e;
     fs::permissions(path_, fs::perms::owner_all, e);
-}
-
-std::int64_t DataDirectory::epoch_seen() const {
-    const auto text = read_file(volume_ + "/.toygres.epoch");
-    std::int64_t epoch = 0;
-    if (text) std::from_chars(text->data(), text->data() + text->size(), epoch);
-    return epoch;
-}
-
-Result<void> DataDirectory::note_epoch(std::int64_t epoch) const {
-    if (epoch == epoch_seen()) return {};
-    return write_file_atomically(volume_ + "/.toygres.epoch", fmt::format("{}\n", epoch), 0600);
 }
 
 std::string DataDirectory::postmaster_state() const {

@@ -18,6 +18,7 @@ class DataDirectory {
     Data state() const;
     bool replica_data() const;  // standby.signal
     const std::string& path() const { return path_; }
+    const std::string& volume() const { return volume_; }
 
     // The right to use the volume, held by an open descriptor that postgres and all its backends inherit: it is free
     // only once the last process of a former server is gone, in this pod or in another on the same node. nullopt: not
@@ -29,15 +30,24 @@ class DataDirectory {
     // initdb. Errors: internal/"initdb_failed" with initdb's own words.
     asio::awaitable<Result<void>> bootstrap(std::string password_file, int lock_fd) const;
 
+    // A name beside the data directory for one that is to take its place; what former tries left is removed.
+    std::string begin_new() const;
+    // Gives the directory at `path`, made durable, the final name; what had that name before is removed. A kill at any
+    // point leaves the one or the other whole under the final name, or none. Error: internal/"file_unwritable".
+    Result<void> adopt(const std::string& path) const;
+    // Removes the data directory; a kill half-way leaves nothing under its name. Error: internal/"file_unwritable".
+    Result<void> remove() const;
+
+    // Makes the data, or that in the directory given, a replica's, durably: from then on it starts in recovery.
+    // Error: internal/"file_unwritable".
+    Result<void> make_replica() const { return make_replica(path_); }
+    static Result<void> make_replica(const std::string& path);
+
     // A stale postmaster.pid keeps postgres from starting when the number in it lives again as another process; whoever
     // holds the lock knows that it is stale.
     void remove_stale_pid_file() const;
     // kubelet's fsGroup may have opened the directory to the group; postgres would refuse it.
     void restrict_permissions() const;
-
-    // The highest epoch that this volume has obeyed, kept beside the data directory; 0 when there is none.
-    std::int64_t epoch_seen() const;
-    Result<void> note_epoch(std::int64_t epoch) const;
 
     // "ready", "starting", "standby", "stopping" from the last line of postmaster.pid; empty without one.
     std::string postmaster_state() const;

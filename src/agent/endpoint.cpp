@@ -7,17 +7,30 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace toygres::agent {
 namespace {
 
 constexpr std::chrono::seconds certificate_check_interval{5};
 constexpr std::chrono::milliseconds stop_grace{200};
 constexpr std::chrono::seconds local_timeout{10};
+constexpr std::chrono::milliseconds max_age_default{500};
 
 std::string token_path(const Options& options) { return options.private_dir + "/status-token"; }
 
 http::Response text(int status, std::string body) {
     return {status, {{"Content-Type", "text/plain"}}, std::move(body) + "\n"};
+}
+
+// "?max_age_ms=20": how old an answer of postgres may be.
+std::chrono::milliseconds max_age_of(const http::Request& request) {
+    const auto target = http::Target::parse(request.target);
+    const auto text = target ? target->get("max_age_ms").value_or("") : std::string();
+    std::int64_t ms = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+    const bool valid = !text.empty() && error == std::errc() && end == text.data() + text.size() && ms >= 0;
+    return valid ? std::min(std::chrono::milliseconds(ms), max_age_default) : max_age_default;
 }
 
 std::string path_of(const http::Request& request) { return request.target.substr(0, request.target.find('?')); }
@@ -67,7 +80,7 @@ asio::awaitable<void> Endpoint::answer(http::Exchange& exchange) {
             co_await exchange.respond(text(403, "a client certificate of the control plane is needed"));
             co_return;
         }
-        const auto status = co_await agent_.status();
+        const auto status = co_await agent_.status(max_age_of(request));
         co_await exchange.respond({200, {{"Content-Type", "application/json"}}, encode(status).dump() + "\n"});
     } else {
         co_await exchange.respond(text(404, "no such path"));

@@ -79,6 +79,24 @@ void add_options(CLI::App& app, Options& o) {
     app.add_option("--agent-port", o.agent_port, "port of the agent")->capture_default_str();
 }
 
+// "member=address"
+std::map<std::string, std::string> parse_addresses(const std::vector<std::string>& texts) {
+    std::map<std::string, std::string> out;
+    for (const auto& text : texts) {
+        const auto at = text.find('=');
+        if (at == std::string::npos)
+            raise(ErrorKind::invalid, "bad_option", "--peer-address: not member=address: " + text);
+        out[text.substr(0, at)] = text.substr(at + 1);
+    }
+    return out;
+}
+
+std::chrono::milliseconds duration_option(const char* name, const std::string& text) {
+    const auto value = parse_duration(text);
+    if (!value) raise(ErrorKind::invalid, "bad_option", fmt::format("{}: not a duration: {}", name, text));
+    return *value;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -88,6 +106,9 @@ int main(int argc, char** argv) {
     Options options;
     std::string directory;
     std::string stop_timeout = "50s";
+    std::string lost_reign_timeout = "3s";
+    std::string follow_timeout = "15s";
+    std::vector<std::string> peer_addresses;
     std::string log_level = "info";
     auto* const install_command = app.add_subcommand("install", "copy this program to a directory");
     install_command->add_option("directory", directory, "where to")->required();
@@ -95,6 +116,16 @@ int main(int argc, char** argv) {
     add_options(*run_command, options);
     run_command->add_option("--stop-timeout", stop_timeout, "limit of a fast shutdown, then it is immediate")
         ->capture_default_str();
+    run_command
+        ->add_option("--lost-reign-timeout", lost_reign_timeout, "the same for a primary that another has replaced")
+        ->capture_default_str();
+    run_command
+        ->add_option("--follow-timeout", follow_timeout, "how long a replica may be stuck before its data is mended")
+        ->capture_default_str();
+    run_command
+        ->add_option("--peer-address", peer_addresses, "member=address, for every member whose name cannot be resolved")
+        ->envname("TOYGRES_PEER_ADDRESSES")
+        ->delimiter(',');
     run_command->add_option("--log-level", log_level, "debug, info, warning or error")->capture_default_str();
     auto* const status_command = app.add_subcommand("status", "print what the agent of this pod sees, as JSON");
     add_options(*status_command, options);
@@ -109,9 +140,10 @@ int main(int argc, char** argv) {
         while (options.data_dir.size() > 1 && options.data_dir.ends_with('/')) options.data_dir.pop_back();
         if (*status_command) return ask(std::move(options), "/status");
         if (*probe_command) return ask(std::move(options), "/readyz");
-        const auto timeout = parse_duration(stop_timeout);
-        if (!timeout) raise(ErrorKind::invalid, "bad_option", "--stop-timeout: not a duration: " + stop_timeout);
-        options.stop_timeout = *timeout;
+        options.stop_timeout = duration_option("--stop-timeout", stop_timeout);
+        options.lost_reign_timeout = duration_option("--lost-reign-timeout", lost_reign_timeout);
+        options.follow_timeout = duration_option("--follow-timeout", follow_timeout);
+        options.peer_addresses = parse_addresses(peer_addresses);
         if (!log::set_level(log_level))
             raise(ErrorKind::invalid, "bad_option", "--log-level: not a level: " + log_level);
         return run(std::move(options));

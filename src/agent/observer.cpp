@@ -1,45 +1,47 @@
 #include "agent/observer.hpp"
 
-#include "base/process.hpp"
+#include "agent/control_file.hpp"
 
-#include <charconv>
-#include <csignal>
 #include <sys/statvfs.h>
 
 namespace toygres::agent {
 namespace {
-
-constexpr std::chrono::milliseconds answer_max_age{500};
-constexpr std::chrono::seconds controldata_timeout{5};
 
 constexpr const char* state_query = R"sql(
 SELECT json_build_object(
   'in_recovery', r,
   'postgres_version', current_setting('server_version'),
   'system_identifier', (SELECT system_identifier::text FROM pg_control_system()),
-  'timeline', CASE WHEN r THEN (SELECT timeline_id FROM pg_control_checkpoint())
+  -- Of a replica: the newest that it has received anything of. postgres forgets it with the walreceiver, the names of the
+  -- WAL's files keep it.
+  'timeline', CASE WHEN r THEN (SELECT greatest(min_recovery_end_timeline, timeline_id,
+                                                (SELECT max(('x' || left(name, 8))::bit(32)::int) FROM pg_ls_waldir()
+                                                 WHERE name ~ '^[0-9A-F]{24}$'))
+                                FROM pg_control_recovery(), pg_control_checkpoint())
                    ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
   'write_lsn', CASE WHEN NOT r THEN pg_current_wal_lsn()::text END,
   'flush_lsn', CASE WHEN NOT r THEN pg_current_wal_flush_lsn()::text END,
-  'receive_lsn', CASE WHEN r THEN pg_last_wal_receive_lsn()::text END,
+  -- A replica that has been started anew has received nothing yet; what it has applied it has.
+  'receive_lsn', CASE WHEN r THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text END,
   'replay_lsn', CASE WHEN r THEN pg_last_wal_replay_lsn()::text END,
   'synchronous_standby_names', current_setting('synchronous_standby_names'),
-  'peers', (SELECT coalesce(json_agg(json_build_object('application_name', application_name, 'state', state,
-                                                       'sync_state', sync_state, 'flush_lsn', flush_lsn::text)), '[]')
-            FROM pg_stat_replication))
+  'peers', (SELECT coalesce(json_agg(json_build_object(
+                     'application_name', application_name, 'state', state, 'sync_state', sync_state,
+                     'flush_lsn', flush_lsn::text, 'replay_lsn', replay_lsn::text,
+                     'replay_lag_ms', (extract(epoch FROM replay_lag) * 1000)::bigint)), '[]')
+            FROM pg_stat_replication),
+  'receiver', (SELECT json_build_object(
+                 'status', status, 'sender_host', coalesce(sender_host, ''),
+                 'silent_ms', (extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000)::bigint)
+               FROM pg_stat_wal_receiver),
+  'slots', (SELECT coalesce(json_agg(json_build_object('name', slot_name, 'active', active,
+                     'wal_status', coalesce(wal_status, ''), 'restart_lsn', restart_lsn::text)), '[]')
+            FROM pg_replication_slots))
 FROM (SELECT pg_is_in_recovery() AS r) AS s;
 )sql";
 
 template <class T> void take(const Json& from, const char* key, std::optional<T>& into) {
     if (const auto it = from.find(key); it != from.end() && !it->is_null()) into = decode<T>(*it);
-}
-
-// The value of a line "Name:   value" of pg_controldata.
-std::string control_value(const std::string& text, std::string_view name) {
-    auto at = text.find(name);
-    if (at == std::string::npos) return {};
-    at = text.find_first_not_of(" ", at + name.size());
-    return at == std::string::npos ? std::string() : text.substr(at, text.find('\n', at) - at);
 }
 
 }  // namespace
@@ -62,8 +64,8 @@ asio::awaitable<void> Observer::refresh() {
     refreshed_.notify();
 }
 
-asio::awaitable<void> Observer::observe_running(ha::AgentStatus& status) {
-    if (!answer_ || std::chrono::steady_clock::now() - answered_at_ > answer_max_age) co_await refresh();
+asio::awaitable<void> Observer::observe_running(ha::AgentStatus& status, std::chrono::milliseconds max_age) {
+    if (!answer_ || std::chrono::steady_clock::now() - answered_at_ > max_age) co_await refresh();
     if (!answer_) {
         if (!status.last_error) status.last_error = trouble_;
         co_return;
@@ -78,21 +80,19 @@ asio::awaitable<void> Observer::observe_running(ha::AgentStatus& status) {
     take(a, "receive_lsn", status.receive_lsn);
     take(a, "replay_lsn", status.replay_lsn);
     take(a, "synchronous_standby_names", status.synchronous_standby_names);
-    take(a, "peers", status.peers);
+    if (status.role == ha::Role::primary) take(a, "peers", status.peers);
+    take(a, "receiver", status.receiver);
+    take(a, "slots", status.slots);
 }
 
 asio::awaitable<void> Observer::observe_stopped(ha::AgentStatus& status) {
-    const Command command{{binaries_.path("pg_controldata"), "-D", options_.data_dir}, {{"LC_ALL", "C"}}, {}, SIGKILL};
-    const auto done = co_await run_command(command, {}, controldata_timeout);
-    if (!done || !done->status.ok()) co_return;
+    const auto control = co_await read_control_file(binaries_, options_.data_dir);
+    if (!control) co_return;
     status.postgres_version = binaries_.major;
-    if (auto id = control_value(done->output, "Database system identifier:"); !id.empty())
-        status.system_identifier = id;
-    const auto timeline = control_value(done->output, "Latest checkpoint's TimeLineID:");
-    std::int64_t number = 0;
-    if (std::from_chars(timeline.data(), timeline.data() + timeline.size(), number).ec == std::errc())
-        status.timeline = number;
-    if (auto lsn = control_value(done->output, "Latest checkpoint location:"); !lsn.empty()) status.flush_lsn = lsn;
+    status.system_identifier = control->system_identifier;
+    status.timeline = control->timeline;
+    status.flush_lsn = control->checkpoint_lsn;
+    status.clean_shutdown = control->clean;
 }
 
 void Observer::observe_disk(ha::AgentStatus& status) const {

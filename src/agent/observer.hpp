@@ -14,8 +14,9 @@ class Observer {
   public:
     Observer(asio::any_io_executor executor, const Options& options, Binaries binaries, const Psql& psql);
 
-    // Fills what a running server tells (LSNs, timeline, peers, version) by one query; a young answer serves several.
-    asio::awaitable<void> observe_running(ha::AgentStatus& status);
+    // Fills what a running server tells (LSNs, timeline, peers, slots, version) by one query; an answer no older than
+    // `max_age` serves again.
+    asio::awaitable<void> observe_running(ha::AgentStatus& status, std::chrono::milliseconds max_age);
     // Fills what the control file tells of a server that is down.
     asio::awaitable<void> observe_stopped(ha::AgentStatus& status);
     // Sizes of the volume.

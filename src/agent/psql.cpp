@@ -1,5 +1,6 @@
 #include "agent/psql.hpp"
 
+#include "agent/upstream.hpp"
 #include "base/process.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -13,12 +14,33 @@ namespace {
 
 using asio::experimental::awaitable_operators::operator||;
 
-constexpr std::chrono::seconds psql_timeout{10};
+constexpr std::chrono::seconds probe_limit{10};
 
 std::string last_line(std::string text) {
     while (!text.empty() && text.back() == '\n') text.pop_back();
     const auto at = text.rfind('\n');
     return at == std::string::npos ? text : text.substr(at + 1);
+}
+
+std::string session_settings(std::chrono::milliseconds limit) {
+    return fmt::format(
+        "-c statement_timeout={} -c log_statement=none -c log_min_error_statement=panic "
+        "-c log_min_duration_statement=-1",
+        limit.count() / 2);
+}
+
+// `command` names psql and the connection.
+asio::awaitable<Result<std::string>> run_script(Command command, std::string script, std::chrono::milliseconds limit) {
+    for (const char* option : {"--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password",
+                               "--set=ON_ERROR_STOP=1", "--file=-"})
+        command.argv.emplace_back(option);
+    command.signal_when_parent_dies = SIGKILL;
+    auto done = co_await run_command(std::move(command), std::move(script), limit);
+    if (!done) co_return std::unexpected(done.error());
+    if (!done->status.ok())
+        co_return std::unexpected(Error{ErrorKind::transient, "psql_failed",
+                                        fmt::format("psql: {}: {}", to_string(done->status), last_line(done->errors))});
+    co_return std::move(done->output);
 }
 
 void put_int32(std::string& out, std::uint32_t value) {
@@ -56,26 +78,39 @@ asio::awaitable<bool> ping(std::string path) {
 
 }  // namespace
 
-asio::awaitable<Result<std::string>> Psql::run(std::string script) const {
-    const Command command{{binaries_.path("psql"), "--no-psqlrc", "--quiet", "--no-align", "--tuples-only",
-                           "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"},
-                          {{"PGHOST", options_.socket_dir},
-                           {"PGPORT", std::to_string(options_.postgres_port)},
-                           {"PGUSER", "postgres"},
-                           {"PGDATABASE", "postgres"},
-                           {"PGAPPNAME", "toygres-agent"},
-                           {"PGCONNECT_TIMEOUT", "5"},
-                           {"PGOPTIONS",
-                            "-c synchronous_commit=local -c statement_timeout=5s -c log_statement=none "
-                            "-c log_min_error_statement=panic -c log_min_duration_statement=-1"}},
-                          {},
-                          SIGKILL};
-    auto done = co_await run_command(command, std::move(script), psql_timeout);
-    if (!done) co_return std::unexpected(done.error());
-    if (!done->status.ok())
-        co_return std::unexpected(Error{ErrorKind::transient, "psql_failed",
-                                        fmt::format("psql: {}: {}", to_string(done->status), last_line(done->errors))});
-    co_return std::move(done->output);
+std::string sql_literal(std::string_view text) {
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
+    return out + "'";
+}
+
+asio::awaitable<Result<std::string>> Psql::run(std::string script, std::chrono::milliseconds limit) const {
+    co_return co_await run_script(
+        {{binaries_.path("psql")},
+         {{"PGHOST", options_.socket_dir},
+          {"PGPORT", std::to_string(options_.postgres_port)},
+          {"PGUSER", "postgres"},
+          {"PGDATABASE", "postgres"},
+          {"PGAPPNAME", "toygres-agent"},
+          {"PGCONNECT_TIMEOUT", "5"},
+          {"PGOPTIONS", fmt::format("{} -c synchronous_commit=local", session_settings(limit))}}},
+        std::move(script), limit);
+}
+
+asio::awaitable<Result<std::string>> Psql::run_on(std::string member, std::string script,
+                                                  std::chrono::milliseconds limit) const {
+    co_return co_await run_script({{binaries_.path("psql"), "--dbname=" + superuser_conninfo(options_, member)},
+                                   {{"PGOPTIONS", session_settings(limit)}}},
+                                  std::move(script), limit);
+}
+
+asio::awaitable<bool> Psql::serves_replicas(std::string member) const {
+    const auto user = replication_user(options_);
+    if (!user) co_return false;
+    const auto conninfo = replication_conninfo(options_, member, *user, "toygres-agent") + " replication=true";
+    const auto answer =
+        co_await run_script({{binaries_.path("psql"), "--dbname=" + conninfo}, {}}, "IDENTIFY_SYSTEM;\n", probe_limit);
+    co_return answer && !answer->empty();
 }
 
 asio::awaitable<bool> accepts_connections(const Options& options, std::chrono::milliseconds timeout) {

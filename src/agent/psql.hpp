@@ -1,22 +1,33 @@
-// SQL through the image's own psql, over the unix socket, as postgres by peer authentication.
+// SQL through the image's own psql: here over the unix socket, as postgres by peer authentication; on another member
+// over TLS.
 #pragma once
 #include "agent/binaries.hpp"
 #include "agent/options.hpp"
 #include "base/asio.hpp"
 #include "base/error.hpp"
 
+#include <chrono>
 #include <string>
 
 namespace toygres::agent {
+
+// 'text' as SQL quotes it.
+std::string sql_literal(std::string_view text);
 
 class Psql {
   public:
     Psql(const Options& options, Binaries binaries) : options_(options), binaries_(std::move(binaries)) {}
 
     // Runs a script (on psql's stdin, never in its arguments) and gives its unaligned rows; it stops at the first
-    // error. No commit of it waits for a standby, and nothing of it gets into the server's log. Errors:
-    // transient/"psql_failed" with psql's last words, timeout/"command_timed_out".
-    asio::awaitable<Result<std::string>> run(std::string script) const;
+    // error. No commit of it waits for a standby, and nothing of it gets into the server's log. No statement may take
+    // longer than half of `limit`. Errors: transient/"psql_failed" with psql's last words, timeout/"command_timed_out".
+    asio::awaitable<Result<std::string>> run(std::string script,
+                                             std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
+    // The same on another member, as its superuser.
+    asio::awaitable<Result<std::string>> run_on(std::string member, std::string script,
+                                                std::chrono::milliseconds limit = std::chrono::seconds(20)) const;
+    // Does another member serve a replica?
+    asio::awaitable<bool> serves_replicas(std::string member) const;
 
   private:
     const Options& options_;

@@ -1,5 +1,9 @@
 #include "agent/server_process.hpp"
 
+#include "agent/control_file.hpp"
+#include "agent/reaper.hpp"
+#include "base/assert.hpp"
+#include "base/file.hpp"
 #include "base/log.hpp"
 
 #include <csignal>
@@ -10,7 +14,12 @@ namespace {
 // postmaster.pid is the only word that postgres gives of its readiness without a connection; pg_ctl polls it too.
 constexpr std::chrono::milliseconds readiness_interval{5};
 constexpr std::chrono::milliseconds readiness_interval_max{250};
-constexpr std::chrono::seconds kill_after{10};
+// Backends notice the death of their postmaster at once, unless they are stopped.
+constexpr std::chrono::milliseconds orphan_grace{1'000};
+
+std::chrono::milliseconds since(std::chrono::steady_clock::time_point then) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - then);
+}
 
 }  // namespace
 
@@ -39,6 +48,7 @@ Result<void> ServerProcess::start(ha::Role role, Descriptor lock) {
         return std::unexpected(e.error());
     }
     role_ = role;
+    promoting_ = false;
     stop_asked_ = false;
     started_at_ = now();
     exit_.reset();
@@ -53,12 +63,27 @@ void ServerProcess::reload() {
     if (child_) child_->signal(SIGHUP);
 }
 
-void ServerProcess::stop(std::chrono::milliseconds limit) {
-    if (!child_ || stop_asked_) return;
-    stop_asked_ = true;
+// What pg_ctl does.
+Result<void> ServerProcess::promote() {
+    TG_ASSERT(child_ && state_ == Server::running);
+    if (auto written = write_file_atomically(data_.path() + "/promote", "", 0600); !written) return written;
+    log::info("postgres.promoted", {{"pid", child_->pid()}});
+    role_ = ha::Role::primary;
+    promoting_ = true;
+    child_->signal(SIGUSR1);
+    asio::co_spawn(executor_, await_promotion(child_), asio::detached);
+    return {};
+}
+
+void ServerProcess::stop(std::chrono::milliseconds limit, std::chrono::milliseconds kill_after) {
+    if (!child_) return;
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    if (stop_asked_ && deadline >= stop_deadline_) return;
+    stop_deadline_ = deadline;
+    asio::co_spawn(executor_, escalate(child_, limit, kill_after), asio::detached);
+    if (std::exchange(stop_asked_, true)) return;
     child_->signal(SIGINT);
     change(Server::stopping);
-    asio::co_spawn(executor_, escalate(child_, limit), asio::detached);
 }
 
 asio::awaitable<void> ServerProcess::supervise(std::shared_ptr<Child> child) {
@@ -68,7 +93,9 @@ asio::awaitable<void> ServerProcess::supervise(std::shared_ptr<Child> child) {
     child_.reset();
     exit_ = status;
     role_ = ha::Role::none;
+    promoting_ = false;
     started_at_.reset();
+    asio::co_spawn(executor_, end_orphans(orphan_grace), asio::detached);
     change(Server::down);
 }
 
@@ -78,21 +105,35 @@ asio::awaitable<void> ServerProcess::await_readiness(std::shared_ptr<Child> chil
     while (child_ == child && state_ == Server::starting) {
         const auto state = data_.postmaster_state();
         if (state == "ready" || state == "standby") {
-            const auto took =
-                std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-            log::info("postgres.accepting", {{"start_ms", took.count()}});
+            log::info("postgres.accepting", {{"start_ms", since(began).count()}});
             change(Server::running);
             co_return;
         }
         // Crash recovery may take long; then a late notice costs little.
-        const auto waited =
-            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-        timer.expires_after(std::clamp(waited / 20, readiness_interval, readiness_interval_max));
+        timer.expires_after(std::clamp(since(began) / 20, readiness_interval, readiness_interval_max));
         co_await timer.async_wait(use);
     }
 }
 
-asio::awaitable<void> ServerProcess::escalate(std::shared_ptr<Child> child, std::chrono::milliseconds limit) {
+asio::awaitable<void> ServerProcess::await_promotion(std::shared_ptr<Child> child) {
+    asio::steady_timer timer(executor_);
+    const auto began = std::chrono::steady_clock::now();
+    while (child_ == child && promoting_) {
+        // postmaster.pid says nothing of it.
+        if (const auto control = co_await read_control_file(binaries_, data_.path());
+            control && control->read_write && child_ == child) {
+            log::info("postgres.read_write", {{"promotion_ms", since(began).count()}});
+            promoting_ = false;
+            on_change_();
+            co_return;
+        }
+        timer.expires_after(std::clamp(since(began) / 20, readiness_interval, readiness_interval_max));
+        co_await timer.async_wait(use);
+    }
+}
+
+asio::awaitable<void> ServerProcess::escalate(std::shared_ptr<Child> child, std::chrono::milliseconds limit,
+                                              std::chrono::milliseconds kill_after) {
     asio::steady_timer timer(executor_, limit);
     co_await timer.async_wait(use);
     if (child_ != child) co_return;

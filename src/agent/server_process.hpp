@@ -1,4 +1,4 @@
-// The postgres server as the agent's child: start, watch for readiness, reload, stop.
+// The postgres server as the agent's child: start, watch for readiness, reload, promote, stop.
 #pragma once
 #include "agent/data_directory.hpp"
 #include "agent/decision.hpp"
@@ -21,11 +21,15 @@ class ServerProcess {
     // The configuration must be written. The child inherits `lock`. Error: internal/"spawn_failed".
     Result<void> start(ha::Role role, Descriptor lock);
     void reload();
-    // Fast; immediate after `limit`, and killed 10 s after that. No more than once.
-    void stop(std::chrono::milliseconds limit);
+    // A running replica's way out of recovery; promoting() until it is read-write. From now on it counts as a primary.
+    // Error: internal/"file_unwritable".
+    Result<void> promote();
+    // Fast; immediate after `limit`, and killed `kill_after` after that. A second call can only shorten the time.
+    void stop(std::chrono::milliseconds limit, std::chrono::milliseconds kill_after);
 
     Server state() const { return state_; }
     ha::Role role() const { return role_; }
+    bool promoting() const { return promoting_; }
     bool stop_asked() const { return stop_asked_; }
     std::optional<Timestamp> started_at() const { return started_at_; }
     // How the last server ended; taken by whoever asks.
@@ -34,7 +38,9 @@ class ServerProcess {
   private:
     asio::awaitable<void> supervise(std::shared_ptr<Child> child);
     asio::awaitable<void> await_readiness(std::shared_ptr<Child> child);
-    asio::awaitable<void> escalate(std::shared_ptr<Child> child, std::chrono::milliseconds limit);
+    asio::awaitable<void> await_promotion(std::shared_ptr<Child> child);
+    asio::awaitable<void> escalate(std::shared_ptr<Child> child, std::chrono::milliseconds limit,
+                                   std::chrono::milliseconds kill_after);
     void change(Server state);
 
     asio::any_io_executor executor_;
@@ -45,7 +51,9 @@ class ServerProcess {
     std::shared_ptr<Child> child_;
     Server state_ = Server::down;
     ha::Role role_ = ha::Role::none;
+    bool promoting_ = false;
     bool stop_asked_ = false;
+    std::chrono::steady_clock::time_point stop_deadline_;
     std::optional<Timestamp> started_at_;
     std::optional<ExitStatus> exit_;
 };

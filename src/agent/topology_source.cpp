@@ -32,12 +32,14 @@ void TopologySource::take(const std::string& text, bool from_api) {
         return;
     }
     trouble_.clear();
-    if (current_ && topology->epoch < current_->epoch) return;
-    if (current_ && topology->epoch == current_->epoch && !from_api && api_live_) return;
+    if (current_ && reign_of(*topology) < reign_of(*current_)) return;
+    if (current_ && reign_of(*topology) == reign_of(*current_) && !from_api && api_live_) return;
     auto canonical = ha::format_topology(*topology);
     if (canonical == current_text_) return;
-    log::info("topology.changed",
-              {{"epoch", topology->epoch}, {"primary", topology->primary}, {"from", from_api ? "api" : "file"}});
+    log::info("topology.changed", {{"epoch", topology->epoch},
+                                   {"revision", topology->revision},
+                                   {"primary", topology->primary},
+                                   {"from", from_api ? "api" : "file"}});
     current_ = *std::move(topology);
     current_text_ = std::move(canonical);
     on_change_();

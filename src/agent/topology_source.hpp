@@ -21,8 +21,8 @@ class TopologySource {
     // Watches over the API for as long as the process lives; nothing happens without a token.
     void start_watch();
 
-    // The newest that was seen. A lower epoch never replaces a higher one, and a file never replaces what the API said
-    // of the same epoch. One that cannot be read replaces nothing.
+    // The newest that was seen. A lower reign never replaces a higher one, and a file never replaces what the API said
+    // of the same reign. One that cannot be read replaces nothing.
     const std::optional<ha::Topology>& current() const { return current_; }
     // Why the last one could not be read; empty when it could.
     const std::string& trouble() const { return trouble_; }

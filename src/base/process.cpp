@@ -68,6 +68,8 @@ struct ExecImage {
         if (::getppid() != parent) ::_exit(exec_failed_code);  // it died before the line above
     }
     if (::dup2(stdin_fd, 0) < 0 || ::dup2(stdout_fd, 1) < 0 || ::dup2(stderr_fd, 2) < 0) give_up();
+    // Not every library opens its descriptors with O_CLOEXEC.
+    ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     for (const int fd : command.inherited_fds) ::fcntl(fd, F_SETFD, 0);
     if (command.working_directory && ::chdir(command.working_directory->c_str()) != 0) give_up();
     ::execvpe(image.argv[0], image.argv.data(), image.envp.data());

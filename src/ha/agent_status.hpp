@@ -8,13 +8,14 @@ namespace toygres::ha {
 
 enum class AgentState {
     waiting,        // may not start: no topology, not the primary, fenced, volume in use; `reason` says which
-    bootstrapping,  // making the data directory
+    bootstrapping,  // making the data directory: initdb, a clone of the primary, a rewind; `reason` says which
     starting,       // postgres runs but does not accept connections yet (crash recovery included)
     running,        // postgres accepts connections
+    promoting,      // a replica becomes the primary
     stopping,       // postgres is shutting down
     stopped,        // postgres ended by itself; it is started again after a pause
 };
-BOOST_DESCRIBE_ENUM(AgentState, waiting, bootstrapping, starting, running, stopping, stopped)
+BOOST_DESCRIBE_ENUM(AgentState, waiting, bootstrapping, starting, running, promoting, stopping, stopped)
 
 // One row of pg_stat_replication.
 struct PeerStatus {
@@ -22,8 +23,33 @@ struct PeerStatus {
     std::string state;       // "streaming", "catchup", …
     std::string sync_state;  // "sync", "quorum", "async", "potential"
     std::optional<std::string> flush_lsn;
+    std::optional<std::string> replay_lsn;
+    std::optional<std::int64_t> replay_lag_ms;
 };
-BOOST_DESCRIBE_STRUCT(PeerStatus, (), (application_name, state, sync_state, flush_lsn))
+BOOST_DESCRIBE_STRUCT(PeerStatus, (), (application_name, state, sync_state, flush_lsn, replay_lsn, replay_lag_ms))
+
+// A replica's walreceiver.
+struct ReceiverStatus {
+    std::string status;  // "streaming", "waiting", …
+    std::string sender_host;
+    // Since the primary last said anything.
+    std::optional<std::int64_t> silent_ms;
+};
+BOOST_DESCRIBE_STRUCT(ReceiverStatus, (), (status, sender_host, silent_ms))
+
+struct SlotStatus {
+    std::string name;
+    bool active;
+    std::string wal_status;  // "reserved", "extended", "unreserved", "lost"
+    std::optional<std::string> restart_lsn;
+};
+BOOST_DESCRIBE_STRUCT(SlotStatus, (), (name, active, wal_status, restart_lsn))
+
+struct CloneProgress {
+    std::int64_t done_bytes;
+    std::int64_t total_bytes;
+};
+BOOST_DESCRIBE_STRUCT(CloneProgress, (), (done_bytes, total_bytes))
 
 // How postgres ended the last time that nobody asked it to.
 struct LastExit {
@@ -36,9 +62,12 @@ struct AgentStatus {
     std::string member;
     std::string agent_version;
     AgentState state;
-    bool ready;          // accepts connections in the role that the topology gives
-    Role role;           // what it runs as now; `none` while postgres is down
-    std::int64_t epoch;  // of the topology it obeys; 0 before it has one
+    bool ready;  // accepts connections in the role that the topology gives
+    Role role;   // what it runs as now; `none` while postgres is down
+    // Of the topology that it obeys: the server's configuration and role are as this one says, or cannot be and
+    // `reason` tells why. 0 before it has one.
+    std::int64_t epoch;
+    std::int64_t revision;
     std::optional<std::string> reason;
     std::optional<std::string> postgres_version;
     std::optional<std::string> system_identifier;
@@ -48,7 +77,11 @@ struct AgentStatus {
     std::optional<std::string> receive_lsn;  // replica: received and on disk
     std::optional<std::string> replay_lsn;   // replica: applied
     std::optional<std::string> synchronous_standby_names;
-    std::optional<std::vector<PeerStatus>> peers;
+    std::optional<std::vector<PeerStatus>> peers;  // primary: who streams from it
+    std::optional<ReceiverStatus> receiver;        // replica: absent while it receives from nobody
+    std::optional<std::vector<SlotStatus>> slots;
+    std::optional<bool> clean_shutdown;  // while postgres is down: it ended with a shutdown checkpoint
+    std::optional<CloneProgress> clone;  // while one is under way
     std::optional<std::int64_t> disk_total_bytes;
     std::optional<std::int64_t> disk_free_bytes;
     Timestamp started_at;  // of the agent
@@ -58,9 +91,9 @@ struct AgentStatus {
     std::optional<std::string> last_error;
 };
 BOOST_DESCRIBE_STRUCT(AgentStatus, (),
-                      (member, agent_version, state, ready, role, epoch, reason, postgres_version, system_identifier,
-                       timeline, write_lsn, flush_lsn, receive_lsn, replay_lsn, synchronous_standby_names, peers,
-                       disk_total_bytes, disk_free_bytes, started_at, postgres_started_at, restarts, last_exit,
-                       last_error))
+                      (member, agent_version, state, ready, role, epoch, revision, reason, postgres_version,
+                       system_identifier, timeline, write_lsn, flush_lsn, receive_lsn, replay_lsn,
+                       synchronous_standby_names, peers, receiver, slots, clean_shutdown, clone, disk_total_bytes,
+                       disk_free_bytes, started_at, postgres_started_at, restarts, last_exit, last_error))
 
 }  // namespace toygres::ha

@@ -9,6 +9,21 @@ Role role_of(const Topology& topology, const std::string& member) {
     return topology.primary == member ? Role::primary : Role::replica;
 }
 
+std::string stream_name(const std::string& member, std::int64_t epoch) { return fmt::format("{}_e{}", member, epoch); }
+
+std::string synchronous_names(const std::vector<std::string>& members, std::int64_t epoch) {
+    if (members.empty()) return {};
+    std::vector<std::string> names;
+    for (const auto& member : members) names.push_back('"' + stream_name(member, epoch) + '"');
+    return fmt::format("ANY 1 ({})", fmt::join(names, ", "));
+}
+
+std::string slot_name(const std::string& member) {
+    auto name = member;
+    std::ranges::replace(name, '-', '_');
+    return name;
+}
+
 Result<Topology> parse_topology(std::string_view text) {
     const auto json = parse_json(text);
     if (!json) return std::unexpected(json.error());

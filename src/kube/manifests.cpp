@@ -141,7 +141,7 @@ Json role_label_patch(ha::Role role) {
 }
 
 ha::Topology first_topology(const InstanceSpec& spec) {
-    ha::Topology topology{1, member_name(spec.k8s_name, 1), {}, std::nullopt};
+    ha::Topology topology{1, 1, member_name(spec.k8s_name, 1), {}, false};
     for (std::int64_t m = 1; m <= spec.members; ++m) topology.members[member_name(spec.k8s_name, m)] = {};
     return topology;
 }

@@ -65,7 +65,11 @@ bool eventually(const std::function<bool()>& holds) {
     return false;
 }
 
-AgentFixture::AgentFixture() {
+AgentFixture::AgentFixture(int ordinal) : AgentFixture(ordinal, std::nullopt) {}
+AgentFixture::AgentFixture(int ordinal, const AgentFixture& first) : AgentFixture(ordinal, first.secrets) {}
+
+AgentFixture::AgentFixture(int ordinal, std::optional<kube::InstanceSecrets> known)
+    : member(fmt::format("db-0a1b2c3d-{}", ordinal)) {
     std::string pattern = "/tmp/toygres-agent-XXXXXX";
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     root_ = pattern;
@@ -87,7 +91,7 @@ AgentFixture::AgentFixture() {
         fs::create_directory(directory);
         if (::geteuid() == 0) REQUIRE(::chown(directory.c_str(), pod_uid, pod_uid) == 0);
     }
-    secrets = kube::make_secrets(spec_of(options.instance), Secret(password));
+    secrets = known ? *std::move(known) : kube::make_secrets(spec_of(options.instance), Secret(password));
     write(options.tls_dir + "/ca.crt", secrets.ca.certificate_pem);
     write(options.tls_dir + "/tls.crt", secrets.server.certificate_pem);
     write(options.tls_dir + "/tls.key", secrets.server.private_key_pem.reveal(), 0600);
@@ -118,10 +122,14 @@ void AgentFixture::write_topology(const ha::Topology& topology) {
 }
 
 void AgentFixture::write_topology(std::int64_t epoch, const std::string& primary) {
-    ha::Topology topology{epoch, primary, {}, std::nullopt};
+    ha::Topology topology{epoch, ++revision_, primary, {}, std::nullopt};
     topology.members[member] = {};
     topology.members[primary] = {};
     write_topology(topology);
+}
+
+void AgentFixture::knows(const AgentFixture& other) {
+    extra_arguments.push_back(fmt::format("--peer-address={}={}", other.member, other.options.address));
 }
 
 void AgentFixture::offer_api(const std::string& ca_pem, unsigned short port, const std::string& token) {
@@ -160,6 +168,7 @@ std::vector<std::string> AgentFixture::option_arguments() const {
 void AgentFixture::start() {
     auto argv = as_pod_user({root_ + "/toygres-agent", "run", "--stop-timeout=20s"});
     for (auto& argument : option_arguments()) argv.push_back(std::move(argument));
+    argv.insert(argv.end(), extra_arguments.begin(), extra_arguments.end());
     const int out = ::open((root_ + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     REQUIRE(out >= 0);
     agent_ =
@@ -170,6 +179,17 @@ void AgentFixture::start() {
 void AgentFixture::kill() {
     agent_->signal(SIGKILL);
     eventually([&] { return agent_->poll().has_value(); });
+    end_clone_orphans();
+}
+
+// As the end of a pod's PID namespace does: pg_basebackup's child, which receives the WAL, outlives it.
+void AgentFixture::end_clone_orphans() const {
+    std::error_code e;
+    for (const auto& entry : fs::directory_iterator("/proc", e)) {
+        const auto arguments = read_file(entry.path().string() + "/cmdline").value_or("");
+        if (arguments.contains("--pgdata=" + options.data_dir + ".new-"))
+            ::kill(std::atoi(entry.path().filename().c_str()), SIGKILL);
+    }
 }
 
 ExitStatus AgentFixture::stop() {
@@ -227,16 +247,25 @@ ha::AgentStatus AgentFixture::wait_ready() {
     return wait_for("ready", [](const ha::AgentStatus& s) { return s.ready; });
 }
 
+Command AgentFixture::psql_command(const std::string& sql, const std::string& with_password,
+                                   const std::string& sslmode) const {
+    return {{"/usr/bin/env", "psql", "-XAtq", "-c", sql},
+            {{"PGHOST", options.instance},
+             {"PGHOSTADDR", options.address},
+             {"PGUSER", "postgres"},
+             {"PGDATABASE", "postgres"},
+             {"PGPASSWORD", with_password},
+             {"PGSSLMODE", sslmode},
+             {"PGSSLROOTCERT", options.tls_dir + "/ca.crt"},
+             {"PGCONNECT_TIMEOUT", "10"}}};
+}
+
 Finished AgentFixture::psql(const std::string& sql, const std::string& with_password, const std::string& sslmode) {
-    return run({{"/usr/bin/env", "psql", "-XAtq", "-c", sql},
-                {{"PGHOST", options.instance},
-                 {"PGHOSTADDR", options.address},
-                 {"PGUSER", "postgres"},
-                 {"PGDATABASE", "postgres"},
-                 {"PGPASSWORD", with_password},
-                 {"PGSSLMODE", sslmode},
-                 {"PGSSLROOTCERT", options.tls_dir + "/ca.crt"},
-                 {"PGCONNECT_TIMEOUT", "10"}}});
+    return run(psql_command(sql, with_password, sslmode));
+}
+
+std::unique_ptr<Child> AgentFixture::begin_psql(const std::string& sql) {
+    return std::make_unique<Child>(io_.get_executor(), psql_command(sql, password, "verify-full"));
 }
 
 Finished AgentFixture::agent_command(const std::string& name) {
@@ -246,5 +275,15 @@ Finished AgentFixture::agent_command(const std::string& name) {
 }
 
 std::string AgentFixture::log() const { return read_file(root_ + "/log").value_or(""); }
+
+std::string AgentFixture::note() const { return read_file(options.volume() + "/.toygres.note").value_or(""); }
+
+std::vector<std::string> AgentFixture::unfinished() const {
+    std::vector<std::string> out;
+    std::error_code e;
+    for (const auto& entry : fs::directory_iterator(options.volume(), e))
+        if (entry.path().filename().string().starts_with("pgdata.new-")) out.push_back(entry.path().string());
+    return out;
+}
 
 }  // namespace toygres::test

@@ -16,20 +16,24 @@ namespace toygres::test {
 
 class AgentFixture {
   public:
-    AgentFixture();
+    explicit AgentFixture(int ordinal = 1);
+    // Another member of the same instance.
+    AgentFixture(int ordinal, const AgentFixture& first);
     ~AgentFixture();
     AgentFixture(const AgentFixture&) = delete;
     AgentFixture& operator=(const AgentFixture&) = delete;
 
     void write_topology(const ha::Topology& topology);
-    // This member (or the given one) is the primary of that epoch.
+    // This member (or the given one) is the primary of that epoch, in a revision above all before.
     void write_topology(std::int64_t epoch, const std::string& primary);
     void write_password(const std::string& password);
+    // From the next start on the agent finds another member there.
+    void knows(const AgentFixture& other);
     // From the next start on the agent may watch its topology there.
     void offer_api(const std::string& ca_pem, unsigned short port, const std::string& token);
 
     void start();
-    // SIGKILL to the agent alone.
+    // SIGKILL to the agent alone; but for the second process of a clone, what it had started ends by itself.
     void kill();
     // SIGTERM; how it ended.
     ExitStatus stop();
@@ -46,24 +50,35 @@ class AgentFixture {
 
     // psql over TCP as a user of the database would.
     Finished psql(const std::string& sql, const std::string& password, const std::string& sslmode = "verify-full");
+    // The same, not waited for.
+    std::unique_ptr<Child> begin_psql(const std::string& sql);
     // A sub-command of the agent's binary, as the pod's user.
     Finished agent_command(const std::string& name);
     std::string log() const;
+    // What the agent keeps for itself on the volume.
+    std::string note() const;
+    // Directories beside the data directory that are no whole one.
+    std::vector<std::string> unfinished() const;
 
-    const std::string member = "db-0a1b2c3d-1";
+    const std::string member;
+    std::vector<std::string> extra_arguments;  // of the agent, from the next start on
     std::string password = "sekret-of-the-test";
     agent::Options options;
     kube::InstanceSecrets secrets;
 
   private:
+    AgentFixture(int ordinal, std::optional<kube::InstanceSecrets> known);
     std::vector<std::string> as_pod_user(std::vector<std::string> argv) const;
     std::vector<std::string> option_arguments() const;
+    Command psql_command(const std::string& sql, const std::string& password, const std::string& sslmode) const;
+    void end_clone_orphans() const;
     void write(const std::string& path, const std::string& content, int mode = 0644);
 
     asio::io_context io_;
     std::string root_;
     std::unique_ptr<Child> agent_;
     std::map<std::string, std::string> environment_;
+    std::int64_t revision_ = 0;
 };
 
 // Polls until `holds`; false after a generous while.

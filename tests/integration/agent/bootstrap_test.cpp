@@ -8,28 +8,15 @@
 using namespace toygres;
 using namespace toygres::test;
 
-namespace {
-
 namespace fs = std::filesystem;
-
-std::vector<std::string> unfinished(const AgentFixture& f) {
-    std::vector<std::string> out;
-    std::error_code e;
-    for (const auto& entry : fs::directory_iterator(f.options.volume(), e))
-        if (entry.path().filename().string().starts_with("pgdata.new-")) out.push_back(entry.path().string());
-    return out;
-}
-
-}  // namespace
 
 TEST_CASE("agent bootstrap: makes a database that is reached by TLS and SCRAM only") {
     AgentFixture f;
     f.write_topology(1, f.member);
     f.start();
-    const auto status = f.wait_ready();
+    const auto status = f.wait_for("ready in epoch 1", [](const auto& s) { return s.ready && s.epoch == 1; });
     CHECK(status.role == ha::Role::primary);
     CHECK(status.state == ha::AgentState::running);
-    CHECK(status.epoch == 1);
     INFO(status.last_error.value_or("") << f.log());
     CHECK(status.timeline == 1);
     CHECK(status.flush_lsn);
@@ -64,14 +51,14 @@ TEST_CASE("agent bootstrap: kill -9 in the middle of initdb leaves nothing that 
     f.write_topology(1, f.member);
     f.start();
     REQUIRE(eventually([&] {
-        const auto made = unfinished(f);
+        const auto made = f.unfinished();
         return !made.empty() && fs::exists(made.front() + "/PG_VERSION");
     }));
     f.kill();
     CHECK_FALSE(fs::exists(f.options.data_dir));
     f.start();
     f.wait_ready();
-    CHECK(unfinished(f).empty());
+    CHECK(f.unfinished().empty());
     CHECK(f.psql("SELECT 1", f.password).output == "1\n");
 }
 
@@ -79,14 +66,14 @@ TEST_CASE("agent bootstrap: SIGTERM during initdb ends both at once") {
     AgentFixture f;
     f.write_topology(1, f.member);
     f.start();
-    REQUIRE(eventually([&] { return !unfinished(f).empty(); }));
+    REQUIRE(eventually([&] { return !f.unfinished().empty(); }));
     CHECK(f.stop().ok());
     CHECK_FALSE(fs::exists(f.options.data_dir));
 }
 
 TEST_CASE("agent bootstrap: an empty volume of an instance that has had data is not initialised") {
     AgentFixture f;
-    ha::Topology topology{1, f.member, {{f.member, {}}}, true};
+    ha::Topology topology{1, 1, f.member, {{f.member, {}}}, true};
     f.write_topology(topology);
     f.start();
     const auto status = f.wait_for("a reason", [](const auto& s) { return s.reason.has_value(); });

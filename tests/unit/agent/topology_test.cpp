@@ -6,7 +6,7 @@ using namespace toygres;
 using namespace toygres::ha;
 
 TEST_CASE("topology: text and value are the same thing") {
-    Topology topology{7, "db-1", {{"db-1", {}}, {"db-2", {}}}, true};
+    Topology topology{7, 9, "db-1", {{"db-1", {}}, {"db-2", {}}}, true};
     topology.members["db-1"].synchronous_standby_names = "ANY 1 (\"db-2_e7\")";
     const auto text = format_topology(topology);
     const auto read = parse_topology(text);
@@ -18,13 +18,16 @@ TEST_CASE("topology: text and value are the same thing") {
 }
 
 TEST_CASE("topology: keys of a later release are no error") {
-    CHECK(parse_topology(R"({"epoch": 1, "primary": "a", "members": {"a": {"later": 1}}, "later": []})"));
+    CHECK(
+        parse_topology(R"({"epoch": 1, "revision": 1, "primary": "a", "members": {"a": {"later": 1}}, "later": []})"));
 }
 
 TEST_CASE("topology: what makes no sense is refused") {
     CHECK(parse_topology("{").error().code == "invalid_json");
     CHECK(parse_topology(R"({"epoch": 1, "members": {}})").error().code == "invalid_field");
-    CHECK(parse_topology(R"({"epoch": 0, "primary": "a", "members": {"a": {}}})").error().code == "bad_topology");
-    CHECK(parse_topology(R"({"epoch": 1, "primary": "b", "members": {"a": {}}})").error().code == "bad_topology");
-    CHECK(parse_topology(R"({"epoch": 1, "primary": "", "members": {}})"));
+    CHECK(parse_topology(R"({"epoch": 0, "revision": 1, "primary": "a", "members": {"a": {}}})").error().code ==
+          "bad_topology");
+    CHECK(parse_topology(R"({"epoch": 1, "revision": 1, "primary": "b", "members": {"a": {}}})").error().code ==
+          "bad_topology");
+    CHECK(parse_topology(R"({"epoch": 1, "revision": 1, "primary": "", "members": {}})"));
 }

@@ -1,0 +1,16 @@
+// Replication slots: on every member one per other member, so that whoever becomes the primary still has the WAL that
+// the others need.
+#pragma once
+#include "agent/psql.hpp"
+#include "ha/topology.hpp"
+
+#include <string>
+
+namespace toygres::agent {
+
+// What makes the missing ones, drops those of members that are gone (unless they are in use) and those that have lost
+// their WAL, and on a replica moves the others along with what it has applied.
+std::string slots_script(const std::string& instance, const std::string& member, const ha::Topology& topology,
+                         ha::Role role);
+
+}  // namespace toygres::agent
