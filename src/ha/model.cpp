@@ -1,0 +1,261 @@
+#include "ha/model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace toygres::ha {
+namespace {
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::ranges::find(names, name) != names.end();
+}
+
+std::unexpected<Error> conflict(std::string code, std::string message) {
+    return std::unexpected(Error{ErrorKind::conflict, std::move(code), std::move(message)});
+}
+
+// The old primary is being stopped, it is still the one of the topology.
+bool stopping(const Record& r) { return r.state == State::switching && contains(r.fenced, r.primary); }
+// The new one is chosen and becomes it.
+bool promoting(const Record& r) {
+    return (r.state == State::switching && !stopping(r)) || (r.state == State::failing_over && !r.primary.empty());
+}
+
+Record begin_failover(Record r, const Event& event, Timestamp now) {
+    ++r.epoch;
+    ++r.revision;
+    r.state = State::failing_over;
+    if (!r.primary.empty()) r.old_primary = r.primary;
+    r.primary.clear();
+    r.fenced = {r.old_primary};
+    r.failover = event.failover;
+    r.change_began_at = now;
+    return r;
+}
+
+Record disarm(Record r, State state) {
+    ++r.revision;
+    r.state = state;
+    r.armed.clear();
+    r.arming_lsn.clear();
+    r.failover_safe = false;
+    return r;
+}
+
+Record promote(Record r, const std::string& member) {
+    r = disarm(std::move(r), r.state);
+    if (!r.primary.empty()) r.old_primary = r.primary;
+    r.primary = member;
+    return r;
+}
+
+Record end_change(Record r, Timestamp now) {
+    ++r.revision;
+    if (r.state == State::failing_over) r.last_failover_at = now;
+    const bool retained = r.request && r.request->old_primary_action != OldPrimary::convert_to_replica;
+    if (!retained) r.fenced.clear();
+    r.state = r.members.size() > 1 ? State::rejoining : State::single;
+    r.request.reset();
+    r.failover.clear();
+    r.change_began_at.reset();
+    return r;
+}
+
+Record resumed(Record r) {
+    if (!r.armed.empty())
+        r.state = r.failover_safe ? State::synced : State::arming;
+    else
+        r.state = r.members.size() > 1 ? State::degraded : State::single;
+    return r;
+}
+
+Record lose_standby(Record r, const std::string& member) {
+    if (r.state == State::catching_up) {
+        r.state = State::degraded;
+        return r;
+    }
+    if (r.armed.size() > 1 && contains(r.armed, member)) {  // the others go on, once that is proven
+        std::erase(r.armed, member);
+        r.arming_lsn.clear();
+        r.failover_safe = false;
+        r.state = State::arming;
+        ++r.revision;
+        return r;
+    }
+    return disarm(std::move(r), State::degrading);
+}
+
+}  // namespace
+
+Topology topology_of(const Record& record) {
+    Topology out{record.epoch, record.revision, record.primary, {}, record.initialized};
+    for (const auto& member : record.members) {
+        auto& settings = out.members[member];
+        if (member == record.primary && !record.armed.empty())
+            settings.synchronous_standby_names = synchronous_names(record.armed, record.epoch);
+        if (contains(record.fenced, member)) settings.fenced = true;
+        if (const auto clone = record.clones.find(member); clone != record.clones.end()) settings.clone = clone->second;
+    }
+    return out;
+}
+
+Outcome outcome(State state, EventKind event) {
+    using enum State;
+    using enum EventKind;
+    const auto in = [state](std::initializer_list<State> states) {
+        return std::ranges::find(states, state) != states.end();
+    };
+    const auto only = [&](std::initializer_list<State> states) {
+        return in(states) ? Outcome::advance : Outcome::ignore;
+    };
+    const auto or_refuse = [&](std::initializer_list<State> states) {
+        return in(states) ? Outcome::advance : Outcome::refuse;
+    };
+    switch (event) {
+        case primary_ready:
+            return only({creating});
+        case standby_streaming:
+            return only({joining, degraded, rejoining});
+        case standby_caught_up:
+            return only({catching_up, synced});
+        case names_took_effect:
+        case sync_confirmed:
+            return only({arming});
+        case standby_lost:
+            return only({catching_up, arming, synced});
+        case relaxed:
+            return only({degrading});
+        case primary_down:
+            return only({synced, switching});
+        case primary_stopped:
+        case stop_failed:
+            return only({switching});
+        case positions_frozen:
+            return only({failing_over});
+        case promoted:
+            return only({switching, failing_over});
+        case switchover_wanted:
+            return or_refuse({synced});
+        case failover_wanted:
+            return or_refuse({joining, catching_up, arming, synced, degrading, degraded, rejoining});
+        case resync_wanted:
+            return or_refuse({joining, catching_up, arming, synced, degrading, degraded, rejoining});
+        case hold_wanted:
+            return or_refuse({single, joining, catching_up, arming, synced, degrading, degraded, rejoining, held});
+        case resume_wanted:
+            return or_refuse({held});
+    }
+    return Outcome::refuse;
+}
+
+Result<Record> advance(const Record& record, const Event& event, Timestamp now) {
+    const auto what = outcome(record.state, event.kind);
+    if (what == Outcome::ignore) return record;
+    if (what == Outcome::refuse)
+        return conflict("not_now", fmt::format("an instance that is {} does not allow {}", enum_name(record.state),
+                                               enum_name(event.kind)));
+    const auto member_known = [&] { return contains(record.members, event.member) && event.member != record.primary; };
+    Record r = record;
+    switch (event.kind) {
+        case EventKind::primary_ready:
+            r.state = r.members.size() > 1 ? State::joining : State::single;
+            r.initialized = true;
+            ++r.revision;
+            return r;
+        case EventKind::standby_streaming:
+            r.state = State::catching_up;
+            if (r.old_primary == event.member) r.old_primary.clear();
+            return r;
+        case EventKind::standby_caught_up:
+            if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
+            if (r.mode == Mode::async || contains(r.armed, event.member)) return record;
+            // While synced: whoever fails over has to hear both from now on, before either may acknowledge alone.
+            r.armed.push_back(event.member);
+            if (r.state == State::catching_up) {
+                r.state = State::arming;
+                r.arming_lsn.clear();
+            }
+            ++r.revision;
+            return r;
+        case EventKind::names_took_effect:
+            r.arming_lsn = event.lsn;
+            return r;
+        case EventKind::sync_confirmed:
+            if (r.arming_lsn.empty()) return conflict("not_now", "it is not known from where on commits wait");
+            r.state = State::synced;
+            r.failover_safe = true;
+            return r;
+        case EventKind::standby_lost:
+            return lose_standby(std::move(r), event.member);
+        case EventKind::relaxed:
+            r.state = State::degraded;
+            return r;
+        case EventKind::primary_down:
+            if (promoting(r)) return record;  // the chosen one comes back and goes on: nobody else has what it has
+            if (!r.failover_safe) return conflict("not_failover_safe", "a standby may lack acknowledged commits");
+            return begin_failover(std::move(r), event, now);
+        case EventKind::primary_stopped:
+            if (!stopping(r)) return record;
+            if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
+            r = promote(std::move(r), event.member);
+            ++r.epoch;
+            if (!r.request || r.request->old_primary_action == OldPrimary::convert_to_replica) r.fenced.clear();
+            return r;
+        case EventKind::stop_failed:
+            if (!stopping(r)) return record;
+            r.state = State::synced;
+            r.fenced.clear();
+            r.old_primary.clear();
+            r.request.reset();
+            r.failover.clear();
+            r.change_began_at.reset();
+            ++r.revision;
+            return r;
+        case EventKind::positions_frozen: {
+            if (!r.primary.empty()) return record;
+            const bool consent = r.request && r.request->allow_data_loss;
+            if (!consent && !(r.failover_safe && contains(r.armed, event.member)))
+                return conflict("not_failover_safe", event.member + " may lack acknowledged commits");
+            if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
+            return promote(std::move(r), event.member);
+        }
+        case EventKind::promoted:
+            return promoting(r) ? end_change(std::move(r), now) : record;
+        case EventKind::switchover_wanted:
+            if (!contains(r.armed, event.member))
+                return conflict("bad_target", event.member + " does not hold everything that was acknowledged");
+            r.state = State::switching;
+            r.old_primary = r.primary;
+            r.fenced = {r.primary};
+            r.request = event.request;
+            r.failover = event.failover;
+            r.change_began_at = now;
+            ++r.revision;
+            return r;
+        case EventKind::failover_wanted: {
+            const bool consent = event.request && event.request->allow_data_loss;
+            if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
+            if (!consent && !(r.failover_safe && contains(r.armed, event.member)))
+                return conflict("not_failover_safe", event.member + " may lack acknowledged commits");
+            r.request = event.request;
+            return begin_failover(std::move(r), event, now);
+        }
+        case EventKind::resync_wanted:
+            if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
+            ++r.clones[event.member];
+            if (r.armed.empty()) {
+                ++r.revision;
+                return r;
+            }
+            return lose_standby(std::move(r), event.member);
+        case EventKind::hold_wanted:
+            r.state = State::held;
+            return r;
+        case EventKind::resume_wanted:
+            return resumed(std::move(r));
+    }
+    return record;
+}
+
+}  // namespace toygres::ha

@@ -1,0 +1,176 @@
+// Replication and failover of an instance as pure functions: what is on record, what is seen, what follows. The monitor
+// carries out what is decided here and decides nothing itself; tests explore all of it with a crash after every step.
+//
+// The whole of correctness is an order of three things: the record in the CMS, the topology that the agents obey (which
+// is a function of the record), and what the members report. A step changes the record first; the topology follows from
+// it; the next step waits until members report that they obey it.
+#pragma once
+#include "ha/agent_status.hpp"
+#include "ha/lsn.hpp"
+#include "ha/topology.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::ha {
+
+enum class State {
+    creating,      // the first member is being made
+    single,        // one member, by wish
+    joining,       // a standby is being made, nothing streams yet
+    catching_up,   // a standby streams
+    arming,        // synchronous_standby_names is set, its effect not proven yet
+    synced,        // proven: every acknowledged commit is on a standby's disk
+    degrading,     // commits shall no longer wait; not proven yet that they do not
+    degraded,      // the primary acknowledges alone, no standby streams
+    switching,     // a planned change of roles: the old primary is stopped, then the new one promoted
+    failing_over,  // an unplanned one: the old primary is fenced, positions compared, the new one promoted
+    rejoining,     // after a change of roles, the old primary is not streaming yet
+    held,          // by an operator: nothing is changed until resumed
+};
+BOOST_DESCRIBE_ENUM(State, creating, single, joining, catching_up, arming, synced, degrading, degraded, switching,
+                    failing_over, rejoining, held)
+
+enum class Mode { sync, async };
+BOOST_DESCRIBE_ENUM(Mode, sync, async)
+// What happens to commits when the standby is gone: they wait for it, or after a while the primary goes on alone.
+enum class Durability { strict, degrade };
+BOOST_DESCRIBE_ENUM(Durability, strict, degrade)
+
+enum class OldPrimary { convert_to_replica, stop_and_retain, terminate };
+BOOST_DESCRIBE_ENUM(OldPrimary, convert_to_replica, stop_and_retain, terminate)
+
+// What an operator asked for, until it is done or has failed.
+struct Request {
+    std::string operation;
+    std::string kind;    // switchover | failover | resync | hold | resume
+    std::string target;  // a member; empty: the best one
+    bool allow_data_loss = false;
+    bool force = false;
+    bool dry_run = false;  // tell what would be done, do nothing
+    OldPrimary old_primary_action = OldPrimary::convert_to_replica;
+    std::int64_t timeout_ms = 60'000;  // for the old primary's stop and the target's receipt of its last word
+    std::string reason;
+    std::string actor;
+    bool operator==(const Request&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Request, (),
+                      (operation, kind, target, allow_data_loss, force, dry_run, old_primary_action, timeout_ms, reason,
+                       actor))
+
+// On record in the CMS, changed by advance() alone.
+struct Record {
+    State state = State::creating;
+    Mode mode = Mode::sync;
+    Durability durability = Durability::degrade;
+    std::int64_t epoch = 1;
+    std::int64_t revision = 1;
+    std::string primary;               // of this epoch; empty: being chosen
+    std::vector<std::string> members;  // by name, in order of their numbers
+    std::vector<std::string> armed;    // whose word commits wait for, by the newest topology
+    bool failover_safe = false;        // an armed member is proven to hold everything acknowledged
+    std::string arming_lsn;            // what it has to reach for the proof; empty: not known yet
+    std::string old_primary;           // during and after a change of roles, until it streams
+    std::vector<std::string> fenced;
+    std::map<std::string, std::int64_t> clones;  // MemberSettings::clone
+    bool initialized = false;
+    std::optional<Request> request;  // that the present change of roles serves
+    std::string failover;            // id of the present change of roles; empty: none
+    std::optional<Timestamp> change_began_at;
+    std::optional<Timestamp> last_failover_at;
+    bool automatic_failover = true;
+    bool operator==(const Record&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Record, (),
+                      (state, mode, durability, epoch, revision, primary, members, armed, failover_safe, arming_lsn,
+                       old_primary, fenced, clones, initialized, request, failover, change_began_at, last_failover_at,
+                       automatic_failover))
+
+// What the agents shall obey now.
+Topology topology_of(const Record& record);
+
+struct Policy {
+    std::int64_t crash_restart_grace_ms = 3'000;  // a primary that ended may come back by itself for so long
+    std::int64_t silence_ms = 6'000;              // and one that says nothing counts as gone after so long
+    std::int64_t standby_timeout_ms = 3'000;      // commits wait so long for a standby that is gone (degrade)
+    std::int64_t lag_to_arm_bytes = 16 << 20;
+    std::int64_t cooldown_ms = 300'000;          // between automatic failovers
+    std::int64_t disk_reserve_bytes = 32 << 20;  // a primary with less fails for want of room: a standby would too
+};
+BOOST_DESCRIBE_STRUCT(Policy, (),
+                      (crash_restart_grace_ms, silence_ms, standby_timeout_ms, lag_to_arm_bytes, cooldown_ms,
+                       disk_reserve_bytes))
+
+// One member as it is seen now.
+struct MemberView {
+    std::optional<AgentStatus> status;  // none: the agent does not answer
+    std::int64_t silent_ms = 0;         // since the agent last answered
+    std::int64_t down_ms = 0;           // since postgres was last known to serve in its role; 0: it does
+    bool gone = false;                  // Kubernetes has no running container for it
+    std::int64_t unreplicated_ms = 0;   // of the primary: since an armed member last acknowledged; 0: one does
+};
+BOOST_DESCRIBE_STRUCT(MemberView, (), (status, silent_ms, down_ms, gone, unreplicated_ms))
+using Observation = std::map<std::string, MemberView>;
+
+enum class EventKind {
+    primary_ready,      // the first member serves
+    standby_streaming,  // `member` streams in this epoch
+    standby_caught_up,  // …and is close enough to be waited for
+    names_took_effect,  // the primary waits for the armed; `lsn`: what was flushed then
+    sync_confirmed,     // an armed member has flushed past that
+    standby_lost,       // the armed member is gone (degrade: for longer than commits may wait)
+    relaxed,            // the primary no longer waits
+    primary_down,       // for longer than a restart in place may take
+    primary_stopped,    // cleanly, and `member` has received its shutdown checkpoint
+    stop_failed,        // the old primary was not stopped cleanly in time
+    positions_frozen,   // nobody receives any more; `member` is the one to promote
+    promoted,           // the new primary serves
+    switchover_wanted,  // to `member`
+    failover_wanted,    // by an operator, to `member`
+    resync_wanted,      // `member` shall be cloned afresh
+    hold_wanted,
+    resume_wanted,
+};
+BOOST_DESCRIBE_ENUM(EventKind, primary_ready, standby_streaming, standby_caught_up, names_took_effect, sync_confirmed,
+                    standby_lost, relaxed, primary_down, primary_stopped, stop_failed, positions_frozen, promoted,
+                    switchover_wanted, failover_wanted, resync_wanted, hold_wanted, resume_wanted)
+
+struct Event {
+    EventKind kind;
+    std::string member;
+    std::string lsn;
+    std::string reason;  // for people
+    std::optional<Request> request;
+    std::string failover;  // id for a change of roles that begins
+    bool operator==(const Event&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Event, (), (kind, member, lsn, reason, request, failover))
+
+// The most urgent event that the observation is evidence of; none: all is as it should be, or nothing is known.
+std::optional<Event> judge(const Record& record, const Observation& seen, const Policy& policy, Timestamp now);
+
+// What becomes of every state at every event.
+enum class Outcome { advance, ignore, refuse };
+Outcome outcome(State state, EventKind event);
+// The record after the event; revision (and epoch) raised where the topology changes. Errors: conflict/"not_now" where
+// outcome() says refuse, conflict/"not_failover_safe" when a promotion might lose acknowledged commits and nobody
+// consented, conflict/"bad_target".
+Result<Record> advance(const Record& record, const Event& event, Timestamp now);
+
+// Why an automatic failover is not made although the primary is down; empty: it is.
+std::string why_no_failover(const Record& record, const Observation& seen, const Policy& policy, Timestamp now);
+
+// The same, once the primary is down; none: it is not, or the failover is on its way.
+std::optional<std::string> blocked_because(const Record& record, const Observation& seen, const Policy& policy,
+                                           Timestamp now);
+
+// What an operator's request means now. Errors (all conflict): "primary_healthy", "primary_unhealthy", "not_synced",
+// "not_failover_safe", "bad_target", "not_now": each says what is in the way and what to do.
+Result<Event> event_for(const Request& request, const Record& record, const Observation& seen);
+
+// The armed or given member that holds the most, among those that obey the record's topology and receive from nobody.
+std::optional<std::string> most_advanced(const Record& record, const Observation& seen);
+
+}  // namespace toygres::ha

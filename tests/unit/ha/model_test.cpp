@@ -1,0 +1,372 @@
+#include "ha/model.hpp"
+
+#include "support/catch.hpp"
+
+using namespace toygres;
+using namespace toygres::ha;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Timestamp noon{std::chrono::hours(12)};
+
+constexpr State states[] = {State::creating,  State::single,       State::joining,   State::catching_up,
+                            State::arming,    State::synced,       State::degrading, State::degraded,
+                            State::switching, State::failing_over, State::rejoining, State::held};
+constexpr EventKind events[] = {
+    EventKind::primary_ready,     EventKind::standby_streaming, EventKind::standby_caught_up,
+    EventKind::names_took_effect, EventKind::sync_confirmed,    EventKind::standby_lost,
+    EventKind::relaxed,           EventKind::primary_down,      EventKind::primary_stopped,
+    EventKind::stop_failed,       EventKind::positions_frozen,  EventKind::promoted,
+    EventKind::switchover_wanted, EventKind::failover_wanted,   EventKind::resync_wanted,
+    EventKind::hold_wanted,       EventKind::resume_wanted};
+
+// A record as it may be in that state: a primary "a" and a standby "b".
+Record record_in(State state) {
+    Record r{.state = state, .epoch = 4, .revision = 9, .primary = "a", .members = {"a", "b"}, .initialized = true};
+    if (state == State::arming || state == State::synced || state == State::switching || state == State::failing_over)
+        r.armed = {"b"};
+    r.failover_safe = state == State::synced || state == State::switching || state == State::failing_over;
+    if (state == State::arming) r.arming_lsn = "0/10";
+    if (state == State::switching) r.fenced = {"a"};
+    if (state == State::failing_over) {
+        r.primary = "";
+        r.old_primary = "a";
+        r.fenced = {"a"};
+    }
+    return r;
+}
+
+AgentStatus serving(const std::string& member, Role role, const Record& r) {
+    AgentStatus s{};
+    s.member = member;
+    s.state = AgentState::running;
+    s.ready = true;
+    s.role = role;
+    s.epoch = r.epoch;
+    s.revision = r.revision;
+    if (role == Role::primary) {
+        s.flush_lsn = "0/500";
+        s.synchronous_standby_names = synchronous_names(r.armed, r.epoch);
+        s.peers.emplace();
+    } else {
+        s.receive_lsn = "0/500";
+    }
+    return s;
+}
+
+PeerStatus stream(const std::string& member, std::int64_t epoch, std::string sync, std::string flushed) {
+    return {stream_name(member, epoch), "streaming", std::move(sync), std::move(flushed), std::nullopt, std::nullopt};
+}
+
+Observation healthy(const Record& r) {
+    Observation out;
+    out["a"].status = serving("a", Role::primary, r);
+    out["a"].status->peers->push_back(stream("b", r.epoch, r.armed.empty() ? "async" : "quorum", "0/500"));
+    out["b"].status = serving("b", Role::replica, r);
+    return out;
+}
+
+Record after(Record r, Event event) { return value_or_raise(advance(r, event, noon)); }
+
+}  // namespace
+
+TEST_CASE("model: every state has an answer to every event, and what is refused or ignored changes nothing") {
+    for (const auto state : states)
+        for (const auto kind : events) {
+            INFO(enum_name(state) << " at " << enum_name(kind));
+            const auto record = record_in(state);
+            Event event{.kind = kind, .member = "b", .lsn = "0/10"};
+            event.request = Request{.target = "b"};
+            const auto next = advance(record, event, noon);
+            switch (outcome(state, kind)) {
+                case Outcome::refuse:
+                    REQUIRE_FALSE(next);
+                    CHECK(next.error().code == "not_now");
+                    break;
+                case Outcome::ignore:
+                    REQUIRE(next);
+                    CHECK(*next == record);
+                    break;
+                case Outcome::advance:
+                    if (!next) break;
+                    // Whatever changes what agents obey raises the revision; the reign never goes back.
+                    CHECK(Reign{next->epoch, next->revision} >= Reign{record.epoch, record.revision});
+                    if (format_topology(topology_of(*next)) != format_topology(topology_of(record)))
+                        CHECK(next->revision > record.revision);
+                    if (next->failover_safe) CHECK_FALSE(next->armed.empty());
+                    break;
+            }
+        }
+}
+
+TEST_CASE("model: sync is confirmed in order: names, their effect, the standby's flush, only then failover_safe") {
+    auto r = record_in(State::catching_up);
+    auto seen = healthy(r);
+    const Policy policy;
+    auto event = judge(r, seen, policy, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::standby_caught_up);
+    r = after(r, *event);
+    CHECK(r.state == State::arming);
+    CHECK_FALSE(r.failover_safe);
+    CHECK(topology_of(r).members.at("a").synchronous_standby_names == R"(ANY 1 ("b_e4"))");
+
+    // The primary obeys the former revision still, though its names happen to be right.
+    seen = healthy(r);
+    seen["a"].status->revision = r.revision - 1;
+    CHECK_FALSE(judge(r, seen, policy, noon));
+    seen = healthy(r);
+    event = judge(r, seen, policy, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::names_took_effect);
+    r = after(r, *event);
+    CHECK(r.arming_lsn == "0/500");
+    CHECK_FALSE(r.failover_safe);
+
+    seen["a"].status->peers->front().flush_lsn = "0/4FF";
+    CHECK_FALSE(judge(r, seen, policy, noon));
+    seen["a"].status->peers->front() = stream("b", r.epoch, "async", "0/500");
+    CHECK_FALSE(judge(r, seen, policy, noon));
+    seen["a"].status->peers->front() = stream("b", r.epoch - 1, "quorum", "0/500");  // of another reign
+    CHECK_FALSE(judge(r, seen, policy, noon));
+    seen["a"].status->peers->front() = stream("b", r.epoch, "quorum", "0/500");
+    event = judge(r, seen, policy, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::sync_confirmed);
+    r = after(r, *event);
+    CHECK(r.state == State::synced);
+    CHECK(r.failover_safe);
+    CHECK_FALSE(judge(r, seen, policy, noon));
+}
+
+TEST_CASE("model: relaxing takes failover_safe away before the topology lets the primary go on alone") {
+    auto r = record_in(State::synced);
+    auto seen = healthy(r);
+    seen["a"].status->peers->clear();
+    seen["a"].unreplicated_ms = 2'999;
+    CHECK_FALSE(judge(r, seen, {}, noon));
+    seen["a"].unreplicated_ms = 3'000;
+    const auto event = judge(r, seen, {}, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::standby_lost);
+    const auto degrading = after(r, *event);
+    CHECK(degrading.state == State::degrading);
+    CHECK_FALSE(degrading.failover_safe);
+    CHECK_FALSE(topology_of(degrading).members.at("a").synchronous_standby_names);
+    // Meanwhile no failover.
+    seen = healthy(degrading);
+    seen["a"] = MemberView{.status = std::nullopt, .silent_ms = 99'999, .down_ms = 99'999, .gone = true};
+    CHECK_FALSE(judge(degrading, seen, {}, noon));
+    CHECK(advance(degrading, {.kind = EventKind::failover_wanted, .member = "b"}, noon).error().code ==
+          "not_failover_safe");
+
+    r.durability = Durability::strict;
+    auto strict = healthy(r);
+    strict["a"].status->peers->clear();
+    strict["a"].unreplicated_ms = 99'999;
+    CHECK_FALSE(judge(r, strict, {}, noon));
+}
+
+TEST_CASE("model: names set by somebody else end failover_safe at once") {
+    const auto r = record_in(State::synced);
+    auto seen = healthy(r);
+    seen["a"].status->synchronous_standby_names = "";
+    const auto event = judge(r, seen, {}, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::standby_lost);
+    CHECK_FALSE(after(r, *event).failover_safe);
+}
+
+TEST_CASE("model: a primary is down when it ended and does not come back, or when nobody hears of it") {
+    const auto r = record_in(State::synced);
+    const Policy policy;
+    const auto down = [&](const Observation& seen) {
+        const auto event = judge(r, seen, policy, noon);
+        return event && event->kind == EventKind::primary_down;
+    };
+    auto seen = healthy(r);
+    seen["a"].status->state = AgentState::stopped;
+    seen["a"].status->ready = false;
+    seen["a"].down_ms = policy.crash_restart_grace_ms - 1;
+    CHECK_FALSE(down(seen));
+    seen["a"].down_ms = policy.crash_restart_grace_ms;
+    CHECK(down(seen));
+
+    seen = healthy(r);
+    seen["a"] = MemberView{.status = std::nullopt, .silent_ms = 60'000, .down_ms = 60'000};
+    CHECK(down(seen));
+    seen["b"].status->receiver = ReceiverStatus{"streaming", "a", 900};
+    CHECK_FALSE(down(seen));  // the standby hears it: it is we who do not
+    seen["b"].status->receiver->silent_ms = 30'000;
+    CHECK(down(seen));
+    // A primary that says itself that it serves is not down because somebody else does not see it.
+    seen = healthy(r);
+    seen["b"].status->receiver.reset();
+    CHECK_FALSE(down(seen));
+}
+
+TEST_CASE("model: why there is no automatic failover") {
+    const auto base = record_in(State::synced);
+    const Policy policy;
+    const auto why = [&](auto change) {
+        auto r = base;
+        auto seen = healthy(r);
+        change(r, seen);
+        return why_no_failover(r, seen, policy, noon);
+    };
+    CHECK(why([](auto&, auto&) {}).empty());
+    CHECK(why([](auto& r, auto&) { r.failover_safe = false; }).contains("proven"));
+    CHECK(why([](auto& r, auto&) { r.mode = Mode::async; }).contains("asynchronous"));
+    CHECK(why([](auto& r, auto&) { r.automatic_failover = false; }) == "automatic failover is paused");
+    CHECK(why([](auto& r, auto&) { r.last_failover_at = noon - 299s; }).contains("last failover"));
+    CHECK(why([](auto& r, auto&) { r.last_failover_at = noon - 300s; }).empty());
+    CHECK(why([](auto&, auto& seen) { seen["a"].status->disk_free_bytes = 1 << 20; }).contains("full"));
+    CHECK(why([](auto&, auto& seen) { seen["b"].status.reset(); }).contains("standby"));
+}
+
+TEST_CASE("model: a failover fences, compares positions that are frozen, and promotes a member that was armed") {
+    auto r = record_in(State::synced);
+    r = after(r, {.kind = EventKind::primary_down, .failover = "f1"});
+    CHECK(r.state == State::failing_over);
+    CHECK(r.epoch == 5);
+    CHECK(r.primary.empty());
+    const auto fencing = topology_of(r);
+    CHECK(fencing.primary.empty());
+    CHECK(fencing.members.at("a").fenced == true);
+
+    Observation seen;
+    seen["b"].status = serving("b", Role::replica, r);
+    seen["b"].status->receiver = ReceiverStatus{"streaming", "a", 0};
+    CHECK_FALSE(judge(r, seen, {}, noon));  // still receives
+    seen["b"].status->receiver.reset();
+    seen["b"].status->epoch = 4;
+    CHECK_FALSE(judge(r, seen, {}, noon));  // has not heard of the new reign
+    seen["b"].status->epoch = 5;
+    auto event = judge(r, seen, {}, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::positions_frozen);
+    r = after(r, *event);
+    CHECK(r.primary == "b");
+    CHECK_FALSE(r.failover_safe);
+    CHECK(topology_of(r).members.at("a").fenced == true);
+    CHECK_FALSE(topology_of(r).members.at("b").synchronous_standby_names);
+
+    seen["b"].status = serving("b", Role::primary, r);
+    event = judge(r, seen, {}, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::promoted);
+    r = after(r, *event);
+    CHECK(r.state == State::rejoining);
+    CHECK(r.last_failover_at == noon);
+    CHECK_FALSE(topology_of(r).members.at("a").fenced);
+}
+
+TEST_CASE("model: of two that commits waited for, the more advanced is promoted, and only when both were heard") {
+    Record r{.state = State::failing_over,
+             .epoch = 5,
+             .revision = 10,
+             .members = {"a", "b", "c"},
+             .armed = {"b", "c"},
+             .failover_safe = true,
+             .old_primary = "a"};
+    Observation seen;
+    seen["b"].status = serving("b", Role::replica, r);
+    CHECK_FALSE(most_advanced(r, seen));
+    seen["c"].status = serving("c", Role::replica, r);
+    seen["c"].status->receive_lsn = "1/0";
+    CHECK(most_advanced(r, seen) == "c");
+    r.request = Request{.target = "b"};
+    CHECK(most_advanced(r, seen) == "c");
+    seen["b"].status->receive_lsn = "1/0";
+    CHECK(most_advanced(r, seen) == "b");
+}
+
+TEST_CASE("model: a switchover promotes only what holds the shutdown checkpoint, and goes back when it cannot") {
+    auto r = record_in(State::synced);
+    auto wanted = event_for({.operation = "op", .kind = "switchover", .timeout_ms = 60'000}, r, healthy(r));
+    REQUIRE(wanted);
+    CHECK(wanted->member == "b");
+    r = after(r, *wanted);
+    CHECK(r.state == State::switching);
+    CHECK(r.epoch == 4);
+    CHECK(topology_of(r).members.at("a").fenced == true);
+    CHECK(topology_of(r).members.at("a").synchronous_standby_names);
+
+    auto seen = healthy(r);
+    CHECK_FALSE(judge(r, seen, {}, noon));
+    auto& old = *seen["a"].status;
+    old.state = AgentState::waiting;
+    old.ready = false;
+    old.role = Role::none;
+    old.clean_shutdown = true;
+    old.flush_lsn = "0/600";
+    CHECK_FALSE(judge(r, seen, {}, noon));  // "b" has 0/500
+    seen["b"].status->receive_lsn = "0/678";
+    const auto stopped = judge(r, seen, {}, noon);
+    REQUIRE(stopped);
+    CHECK(stopped->kind == EventKind::primary_stopped);
+    const auto next = after(r, *stopped);
+    CHECK(next.epoch == 5);
+    CHECK(next.primary == "b");
+    CHECK(next.fenced.empty());
+    CHECK_FALSE(next.failover_safe);
+
+    seen["b"].status->receive_lsn = "0/500";
+    const auto late = judge(r, seen, {}, noon + 61s);
+    REQUIRE(late);
+    CHECK(late->kind == EventKind::stop_failed);
+    const auto back = after(r, *late);
+    CHECK(back.state == State::synced);
+    CHECK(back.failover_safe);
+    CHECK(back.fenced.empty());
+    CHECK(back.revision > r.revision);
+}
+
+TEST_CASE("model: requests that cannot be granted say why") {
+    const auto r = record_in(State::synced);
+    const auto code = [&](Request request, const Record& record, const Observation& seen) {
+        const auto event = event_for(request, record, seen);
+        return event ? std::string() : event.error().code;
+    };
+    auto seen = healthy(r);
+    CHECK(code({.kind = "failover"}, r, seen) == "primary_healthy");
+    CHECK(code({.kind = "failover", .force = true}, r, seen).empty());
+    CHECK(code({.kind = "switchover", .target = "a"}, r, seen) == "bad_target");
+    CHECK(code({.kind = "switchover", .target = "z"}, r, seen) == "bad_target");
+    CHECK(code({.kind = "switchover"}, record_in(State::degraded), healthy(record_in(State::degraded))) ==
+          "not_synced");
+    seen["a"].status.reset();
+    CHECK(code({.kind = "switchover"}, r, seen) == "primary_unhealthy");
+    CHECK(code({.kind = "failover"}, r, seen).empty());
+    const auto degraded = record_in(State::degraded);
+    auto alone = healthy(degraded);
+    alone["a"].status.reset();
+    CHECK(code({.kind = "failover"}, degraded, alone) == "not_failover_safe");
+    CHECK(code({.kind = "failover", .allow_data_loss = true}, degraded, alone).empty());
+    CHECK(code({.kind = "resync"}, r, seen).empty());
+    CHECK(code({.kind = "resync", .target = "a"}, r, seen) == "bad_target");
+}
+
+TEST_CASE("lsn: positions are compared as numbers and written as PostgreSQL writes them") {
+    CHECK(parse_lsn("16/B374D848")->value == 0x16B374D848ULL);
+    CHECK(to_string(*parse_lsn("16/B374D848")) == "16/B374D848");
+    CHECK(*parse_lsn("0/FFFFFFFF") < *parse_lsn("1/0"));
+    CHECK(bytes_between({10}, {30}) == 20);
+    CHECK(bytes_between({30}, {10}) == 0);
+    for (const auto* bad : {"", "0", "/", "0/", "x/1", "0/123456789", "1/-1", "0/1 "}) CHECK_FALSE(parse_lsn(bad));
+}
+
+TEST_CASE("model: a primary that is down and may not be replaced says why") {
+    auto r = record_in(State::degraded);
+    auto seen = healthy(r);
+    CHECK_FALSE(blocked_because(r, seen, {}, noon));
+    seen["a"] = MemberView{.status = std::nullopt, .silent_ms = 60'000, .down_ms = 60'000, .gone = true};
+    CHECK(blocked_because(r, seen, {}, noon)->contains("degraded"));
+    CHECK(blocked_because(record_in(State::held), seen, {}, noon) == "held by an operator");
+    // It can be replaced, and is about to be.
+    r = record_in(State::synced);
+    CHECK_FALSE(blocked_because(r, seen, {}, noon));
+    r.automatic_failover = false;
+    CHECK(blocked_because(r, seen, {}, noon) == "automatic failover is paused");
+}
