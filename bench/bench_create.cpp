@@ -150,7 +150,8 @@ class Installation {
 
 double create_s(Installation& toygres, const std::string& scratch, const std::string& name) {
     const auto began = SteadyClock::now();
-    toygres.finish(toygres.call("POST", "/api/v1/instances", {{"name", name}, {"storage_size_gb", 1}}));
+    toygres.finish(
+        toygres.call("POST", "/api/v1/instances", {{"name", name}, {"storage_size_gb", 1}, {"replication", false}}));
     const auto connection = toygres.call("GET", "/api/v1/instances/" + name + "/connection");
     const auto ca = fmt::format("{}/{}.crt", scratch, name);
     std::ofstream(ca) << connection.at("ca_certificate").get<std::string>();

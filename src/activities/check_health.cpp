@@ -1,7 +1,6 @@
 #include "activities/check_health.hpp"
 
 #include "activities/instance_services.hpp"
-#include "kube/inspect.hpp"
 
 namespace toygres::activities {
 namespace {
@@ -23,16 +22,6 @@ asio::awaitable<Result<std::string>> probe(InstanceServices& services, InstanceR
     co_return (*rows)[0].get<std::string>(0);
 }
 
-// A recreated pod has no role, and so no traffic, until somebody gives it one.
-asio::awaitable<void> restore_role(InstanceServices& services, InstanceRef in) {
-    const auto ref = kube::resource("Pod", in.ns, kube::member_pod(in.k8s_name, 1));
-    const auto pod = co_await services.kube.get(ref);
-    if (!pod || !kube::has_condition(*pod, "Ready")) co_return;
-    const auto labels = pod->value("/metadata/labels"_json_pointer, Json::object());
-    if (labels.value(std::string(kube::role_label), "") == "primary") co_return;
-    co_await services.kube.patch(ref, kube::PatchType::merge, kube::role_label_patch(ha::Role::primary));
-}
-
 }  // namespace
 
 asio::awaitable<CheckHealth::Output> CheckHealth::run(runtime::ActivityContext& ctx, Input in) {
@@ -43,7 +32,6 @@ asio::awaitable<CheckHealth::Output> CheckHealth::run(runtime::ActivityContext& 
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count();
     if (version) co_return Output{true, *version, took, std::nullopt};
     services.forget(in.k8s_name);
-    co_await restore_role(services, in);
     co_return Output{false, std::nullopt, took, version.error().message};
 }
 

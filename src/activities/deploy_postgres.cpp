@@ -10,7 +10,14 @@ asio::awaitable<DeployPostgres::Output> DeployPostgres::run(runtime::ActivityCon
     const auto spec = services.spec(in);
     Output out{0};
     for (auto& object : value_or_raise(kube::instance_objects(services.templates, spec, kube::first_topology(spec)))) {
-        out.changed += value_or_raise(co_await services.kube.apply(std::move(object))).changed;
+        // The topology is made once; from then on it follows the record.
+        if (object.value("kind", "") == "ConfigMap") {
+            const auto made = co_await services.kube.create(std::move(object));
+            if (!made && made.error().code != "kube_already_exists") throw ErrorException(made.error());
+            out.changed += made.has_value();
+        } else {
+            out.changed += value_or_raise(co_await services.kube.apply(std::move(object))).changed;
+        }
         crash_point("effect.apply");
     }
     co_return out;

@@ -21,8 +21,9 @@ struct InstanceShape {
     std::string postgres_version;
     int storage_size_gb;
     bool use_load_balancer;
+    int members;
 };
 BOOST_DESCRIBE_STRUCT(InstanceShape, (),
-                      (instance, name, k8s_name, ns, postgres_version, storage_size_gb, use_load_balancer))
+                      (instance, name, k8s_name, ns, postgres_version, storage_size_gb, use_load_balancer, members))
 
 }  // namespace toygres::activities

@@ -33,7 +33,8 @@ InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& c
       orchestrations(client),
       agent_image_(std::move(agent_image)),
       storage_class_(std::move(storage_class)),
-      scratch_(std::move(scratch_directory)) {
+      scratch_(std::move(scratch_directory)),
+      agents_(cluster.executor(), cluster) {
     std::filesystem::create_directories(scratch_);
     std::filesystem::permissions(scratch_, std::filesystem::perms::owner_all);
 }
@@ -51,11 +52,17 @@ kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape) const {
     out.ns = shape.ns;
     out.postgres_version = shape.postgres_version;
     out.storage_gb = shape.storage_size_gb;
-    out.members = 1;
+    out.members = shape.members;
     out.service_type = shape.use_load_balancer ? kube::ServiceType::LoadBalancer : kube::ServiceType::ClusterIP;
     out.agent_image = agent_image_;
     out.storage_class = storage_class_;
     return out;
+}
+
+MemberWatch& InstanceServices::watch(const InstanceRef& instance) {
+    auto& watch = watches_[instance.k8s_name];
+    if (!watch) watch = std::make_unique<MemberWatch>(kube, agents_, instance);
+    return *watch;
 }
 
 void InstanceServices::forget(const std::string& k8s_name) {

@@ -1,7 +1,9 @@
 // What the activities work with: the database, the cluster, the templates, the sealing key. Made by src/app.
 #pragma once
 #include "activities/instance_ref.hpp"
+#include "activities/member_watch.hpp"
 #include "base/secret.hpp"
+#include "kube/agents.hpp"
 #include "kube/client.hpp"
 #include "kube/manifests.hpp"
 #include "pg/pool.hpp"
@@ -34,6 +36,8 @@ class InstanceServices {
     void forget(const std::string& k8s_name);
 
     kube::InstanceSpec spec(const InstanceShape& shape) const;
+    // What this process has seen of an instance's members so far.
+    MemberWatch& watch(const InstanceRef& instance);
 
     std::shared_ptr<pg::Pool> pool;
     kube::Client& kube;
@@ -46,6 +50,8 @@ class InstanceServices {
     std::optional<std::string> storage_class_;
     std::string scratch_;  // CA files for libpq
     std::map<std::string, InstanceEndpoint> endpoints_;
+    kube::Agents agents_;
+    std::map<std::string, std::unique_ptr<MemberWatch>> watches_;  // by k8s_name
 };
 
 }  // namespace toygres::activities

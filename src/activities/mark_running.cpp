@@ -9,7 +9,6 @@ asio::awaitable<MarkRunning::Output> MarkRunning::run(runtime::StepContext& ctx,
     auto& tx = ctx.sql();
     const cms::Actor actor{ctx.orchestration(), ""};
     value_or_raise(co_await cms::set_endpoint(tx, in.instance, in.address, in.dns_name));
-    value_or_raise(co_await cms::set_primary(tx, in.instance, 1, in.k8s_name + "-1"));
     value_or_raise(co_await cms::set_orchestrations(tx, in.instance, std::nullopt, in.monitor));
     value_or_raise(co_await cms::set_state(tx, in.instance, "running", actor, in.operation, "accepts connections"));
     value_or_raise(

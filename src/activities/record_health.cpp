@@ -1,6 +1,7 @@
 #include "activities/record_health.hpp"
 
 #include "cms/instances.hpp"
+#include "cms/replication.hpp"
 
 namespace toygres::activities {
 
@@ -16,6 +17,7 @@ asio::awaitable<RecordHealth::Output> RecordHealth::run(runtime::StepContext& ct
                                                 .checks = in.checks,
                                                 .failures = in.failures,
                                                 .error_message = in.error}));
+    value_or_raise(co_await cms::set_replication_lag(tx, in.instance, in.lag_bytes));
     if (in.kind == "transition")
         value_or_raise(co_await cms::set_health(tx, in.instance, in.status, {ctx.orchestration(), ""},
                                                 in.error.value_or("answers again")));

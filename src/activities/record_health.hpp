@@ -21,6 +21,7 @@ struct RecordHealth {
         int checks;
         int failures;
         std::optional<std::string> error;
+        std::optional<std::int64_t> lag_bytes;  // of the standby furthest behind
     };
     struct Output {
         std::string state;  // of the instance
@@ -28,7 +29,7 @@ struct RecordHealth {
     static asio::awaitable<Output> run(runtime::StepContext& ctx, Input in);
 };
 BOOST_DESCRIBE_STRUCT(RecordHealth::Input, (),
-                      (instance, kind, status, version, response_time_ms, checks, failures, error))
+                      (instance, kind, status, version, response_time_ms, checks, failures, error, lag_bytes))
 BOOST_DESCRIBE_STRUCT(RecordHealth::Output, (), (state))
 
 }  // namespace toygres::activities

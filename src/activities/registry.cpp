@@ -1,5 +1,6 @@
 #include "activities/registry.hpp"
 
+#include "activities/advance_replication.hpp"
 #include "activities/apply_secrets.hpp"
 #include "activities/assign_role.hpp"
 #include "activities/cancel_orchestration.hpp"
@@ -16,6 +17,7 @@
 #include "activities/remove_object.hpp"
 #include "activities/test_connection.hpp"
 #include "activities/wait_for_ready.hpp"
+#include "activities/watch_instance.hpp"
 
 namespace toygres::activities {
 
@@ -29,6 +31,8 @@ void register_activities(runtime::ActivityRegistry& registry) {
     registry.add<RemoveObject>();
     registry.add<TestConnection>();
     registry.add<WaitForReady>();
+    registry.add<WatchInstance>();
+    registry.add_step<AdvanceReplication>();
     registry.add_step<FailOperation>();
     registry.add_step<KeepHouse>();
     registry.add_step<MarkDeleted>();

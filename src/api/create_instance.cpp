@@ -2,6 +2,7 @@
 
 #include "api/accept.hpp"
 #include "base/crypto.hpp"
+#include "cms/replication.hpp"
 #include "orchestrations/create_instance.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@ constexpr int storage_gb_default = 10;
 constexpr int storage_gb_max = 65536;
 constexpr auto check_interval_default = 30s;
 constexpr std::size_t tags_max = 64;
+constexpr int standbys_max = 4;
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -68,6 +70,9 @@ asio::awaitable<Result<std::string>> accept_creation(pg::Connection& tx, const C
     auto sealed =
         co_await cms::put_sealed(tx, *instance, "superuser_password", services.sealer.seal(wish.password, k8s_name));
     if (!sealed) co_return std::unexpected(std::move(sealed).error());
+    const auto record = orchestrations::first_record(k8s_name, wish.members, wish.replication_mode, wish.durability);
+    auto replicated = co_await cms::insert_replication(tx, *instance, encode(record), encode(ha::Policy{}));
+    if (!replicated) co_return std::unexpected(std::move(replicated).error());
     auto recorded = co_await cms::insert_operation(tx, {.id = attempt.operation,
                                                         .kind = "create_instance",
                                                         .instance_id = *instance,
@@ -89,7 +94,9 @@ asio::awaitable<Result<std::string>> accept_creation(pg::Connection& tx, const C
                                                    .postgres_version = wish.postgres_version,
                                                    .storage_size_gb = wish.storage_size_gb,
                                                    .use_load_balancer = wish.use_load_balancer,
-                                                   .check_interval_ms = interval_ms}),
+                                                   .check_interval_ms = interval_ms,
+                                                   .members = wish.members,
+                                                   .replication_mode = wish.replication_mode}),
              .tags = {{"instance", wish.name}, {"operation", attempt.operation}}});
     if (!started) co_return std::unexpected(std::move(started).error());
     co_return attempt.operation;
@@ -116,6 +123,15 @@ Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::strin
     if (!interval || *interval < 1s || *interval > 1h)
         wrong.push_back({"check_interval", "must be a duration from 1s to 1h, such as 30s or 5m"});
     if (body.tags) check_tags(*body.tags, wrong);
+    const auto standbys = body.standbys.value_or(body.replication.value_or(true) ? 1 : 0);
+    if (standbys < 0 || standbys > standbys_max)
+        wrong.push_back({"standbys", fmt::format("must be between 0 and {}", standbys_max)});
+    else if (body.replication && *body.replication != (standbys > 0))
+        wrong.push_back({"replication", fmt::format("contradicts {} standbys", standbys)});
+    const auto mode = enum_from<ha::Mode>(body.replication_mode.value_or("sync"));
+    if (!mode) wrong.push_back({"replication_mode", "must be sync or async"});
+    const auto durability = enum_from<ha::Durability>(body.durability.value_or("degrade"));
+    if (!durability) wrong.push_back({"durability", "must be strict or degrade"});
     if (!wrong.empty()) return std::unexpected(invalid_fields(std::move(wrong)));
     return InstanceWish{.name = std::move(body.name),
                         .postgres_version = version,
@@ -123,7 +139,10 @@ Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::strin
                         .password = body.password ? Secret(*std::move(body.password)) : random_password(),
                         .check_interval = *interval,
                         .use_load_balancer = !body.internal.value_or(false),
-                        .tags = body.tags ? encode(*body.tags) : Json::object()};
+                        .tags = body.tags ? encode(*body.tags) : Json::object(),
+                        .members = static_cast<int>(standbys) + 1,
+                        .replication_mode = *mode,
+                        .durability = *durability};
 }
 
 asio::awaitable<Result<Accepted>> create_instance(const Call& call, InstanceWish wish, std::string digest) {

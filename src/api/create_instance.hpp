@@ -2,6 +2,7 @@
 #pragma once
 #include "api/call.hpp"
 #include "cms/operations.hpp"
+#include "orchestrations/tend_replication.hpp"
 
 #include <chrono>
 #include <map>
@@ -18,9 +19,14 @@ struct CreateInstanceBody {
     std::optional<std::string> check_interval;
     std::optional<bool> internal;
     std::optional<std::map<std::string, std::string>> tags;
+    std::optional<bool> replication;              // false: a single member
+    std::optional<std::string> replication_mode;  // sync | async
+    std::optional<std::int64_t> standbys;
+    std::optional<std::string> durability;  // strict | degrade
 };
 BOOST_DESCRIBE_STRUCT(CreateInstanceBody, (),
-                      (name, postgres_version, storage_size_gb, password, check_interval, internal, tags))
+                      (name, postgres_version, storage_size_gb, password, check_interval, internal, tags, replication,
+                       replication_mode, standbys, durability))
 
 // Checked, with its defaults filled in.
 struct InstanceWish {
@@ -31,6 +37,9 @@ struct InstanceWish {
     std::chrono::milliseconds check_interval;
     bool use_load_balancer;
     Json tags;
+    int members;
+    ha::Mode replication_mode;
+    ha::Durability durability;
 };
 
 // Error: invalid/"invalid_request" with every field that is wrong. `versions`: the supported majors.

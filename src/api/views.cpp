@@ -1,6 +1,10 @@
 #include "api/views.hpp"
 
+#include "orchestrations/tend_replication.hpp"
+
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace toygres::api {
 
@@ -15,6 +19,28 @@ Json view(const cms::Instance& instance) {
 Json view(const cms::Operation& operation) {
     auto out = encode(operation);
     out.erase("request_digest");
+    return out;
+}
+
+Json view(const cms::Instance& instance, const cms::Replication& replication) {
+    const auto record = decode<ha::Record>(replication.record);
+    Json out = {{"instance", instance.name},
+                {"state", enum_name(record.state)},
+                {"mode", enum_name(record.mode)},
+                {"durability", enum_name(record.durability)},
+                {"epoch", record.epoch},
+                {"primary", record.primary.empty() ? Json() : Json(record.primary)},
+                {"failover_safe", record.failover_safe},
+                {"automatic_failover", record.automatic_failover},
+                {"lag_bytes", replication.lag_bytes ? Json(*replication.lag_bytes) : Json()},
+                {"blocked", replication.blocked ? Json(*replication.blocked) : Json()},
+                {"members", Json::array()},
+                {"updated_at", format_rfc3339(replication.updated_at)}};
+    for (const auto& member : record.members)
+        out["members"].push_back({{"name", member},
+                                  {"role", member == record.primary ? "primary" : "replica"},
+                                  {"synchronous", std::ranges::find(record.armed, member) != record.armed.end()},
+                                  {"fenced", std::ranges::find(record.fenced, member) != record.fenced.end()}});
     return out;
 }
 

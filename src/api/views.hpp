@@ -2,6 +2,7 @@
 #pragma once
 #include "cms/instances.hpp"
 #include "cms/operations.hpp"
+#include "cms/replication.hpp"
 #include "runtime/store/records.hpp"
 
 namespace toygres::api {
@@ -9,6 +10,8 @@ namespace toygres::api {
 // With the URL to connect by once it has an address; without a password.
 Json view(const cms::Instance& instance);
 Json view(const cms::Operation& operation);
+// Who is what, and whether a failover would be safe.
+Json view(const cms::Instance& instance, const cms::Replication& replication);
 // With input and output; the summary is without.
 Json view(const runtime::OrchestrationRow& row);
 Json summary(const runtime::OrchestrationRow& row);

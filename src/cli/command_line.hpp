@@ -27,6 +27,7 @@ struct CommandLine {
     CreateOptions create{};
     ListOptions list{};
     GetOptions get{};
+    ReplicationOptions replication{};
     DeleteOptions remove{};
     ConnectOptions connect{};
     LogsOptions logs{};

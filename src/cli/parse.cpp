@@ -194,13 +194,58 @@ void add_create(CLI::App& app, CommandLine& line) {
     verb->add_option("--check-interval", o.check_interval, "How often health is checked [30s]");
     verb->add_flag("--internal", o.internal, "Reachable inside the cluster only");
     verb->add_option("--tag,-t", o.tags, "KEY=VALUE; may be repeated")->allow_extra_args(false);
+    auto* alone = verb->add_flag("--no-replication", o.no_replication, "A single server, without a standby");
+    verb->add_option("--standbys", o.standbys, "How many standbys [1]")->excludes(alone);
+    verb->add_option("--replication-mode", o.replication_mode, "sync: no acknowledged commit is lost; async [sync]")
+        ->check(CLI::IsMember({"sync", "async"}))
+        ->excludes(alone);
+    verb->add_option("--durability", o.durability,
+                     "When the standby is gone, commits wait (strict) or go on after a while (degrade) [degrade]")
+        ->check(CLI::IsMember({"strict", "degrade"}))
+        ->excludes(alone);
     verb->add_option("--idempotency-key,-K", o.idempotency_key, "A repeat with the same key changes nothing");
     add_wait(verb, o.wait, o.timeout);
     runs(verb, line, &create, o);
 }
 
+void add_replication_verbs(CLI::App& app, CommandLine& line) {
+    auto& o = line.replication;
+    o.old_primary_action = "convert_to_replica";
+    auto* group = add(app, "replication", "See and steer the replication of an instance")->alias("repl");
+    group->require_subcommand(1);
+    const auto add_change = [&](const char* name, const char* description, auto body) {
+        auto* verb = add(*group, name, description);
+        add_name(verb, o.name);
+        verb->add_option("--reason", o.reason, "Kept in the audit");
+        add_wait(verb, o.wait, o.timeout);
+        runs(verb, line, body, o);
+        return verb;
+    };
+    const auto add_roles = [&](CLI::App* verb) {
+        verb->add_option("--target", o.target, "The member to promote, by name or number [the best one]");
+        verb->add_option("--handover-timeout", o.handover_timeout, "For the old primary to hand over [60s]");
+        verb->add_option("--old-primary", o.old_primary_action, "What becomes of it")
+            ->check(CLI::IsMember({"convert_to_replica", "stop_and_retain"}))
+            ->capture_default_str();
+        verb->add_flag("--dry-run", o.dry_run, "Tell what would be done");
+    };
+    auto* status = add(*group, "status", "Show who is what, and whether a failover would be safe");
+    add_name(status, o.name);
+    runs(status, line, &replication_status, o);
+    add_roles(add_change("switchover", "Change roles in an orderly way: nothing is lost", &switchover));
+    auto* failover_verb = add_change("failover", "Promote a standby of a primary that is down", &failover);
+    add_roles(failover_verb);
+    failover_verb->add_flag("--force", o.force, "Although the primary is healthy");
+    failover_verb->add_flag("--allow-data-loss", o.allow_data_loss, "Although acknowledged commits may be lost");
+    add_change("resync", "Copy a standby afresh from the primary", &resync)
+        ->add_option("--target", o.target, "The member [the standby]");
+    add_change("hold", "Change nothing any more, whatever happens, until resumed", &hold);
+    add_change("resume", "End a hold", &resume);
+}
+
 void add_instance_verbs(CLI::App& app, CommandLine& line) {
     add_create(app, line);
+    add_replication_verbs(app, line);
 
     auto* list_verb = add(app, "list", "List instances")->alias("ls");
     list_verb->add_option("-s,--state", line.list.state)

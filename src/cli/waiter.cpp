@@ -54,7 +54,9 @@ class ProgressLine {
 
 std::string stage_of(const Json& operation) {
     const auto progress = operation.find("progress");
-    const auto stage = progress != operation.end() && progress->is_object() ? text_at(*progress, "stage") : "";
+    if (progress == operation.end() || !progress->is_object()) return "accepted";
+    auto stage = text_at(*progress, "stage");
+    if (stage.empty()) stage = text_at(*progress, "replication");
     return stage.empty() ? "accepted" : stage;
 }
 

@@ -43,11 +43,6 @@ constexpr Query orchestrations_query{
     "cms.set_orchestrations",
     "UPDATE instances SET delete_orchestration_id = coalesce($2, delete_orchestration_id), "
     "instance_actor_orchestration_id = coalesce($3, instance_actor_orchestration_id) WHERE id = $1"};
-constexpr Query primary_query{
-    "cms.set_primary",
-    "WITH member AS (INSERT INTO members (instance_id, ordinal, name, role) VALUES ($1, $2, $3, 'primary') "
-    "ON CONFLICT (instance_id, ordinal) DO UPDATE SET role = 'primary', removed_at = NULL RETURNING name) "
-    "UPDATE instances SET primary_k8s_name = (SELECT name FROM member) WHERE id = $1"};
 constexpr Query remove_members_query{
     "cms.remove_members",
     "UPDATE members SET role = 'none', removed_at = clock_timestamp() WHERE instance_id = $1 AND removed_at IS NULL"};
@@ -182,10 +177,6 @@ asio::awaitable<Result<void>> set_orchestrations(pg::Connection& tx, std::string
                                                  std::optional<std::string> deletion,
                                                  std::optional<std::string> monitor) {
     return change(tx, orchestrations_query, params(id, deletion, monitor));
-}
-
-asio::awaitable<Result<void>> set_primary(pg::Connection& tx, std::string id, int ordinal, std::string member) {
-    return change(tx, primary_query, params(id, ordinal, member));
 }
 
 asio::awaitable<Result<void>> remove_members(pg::Connection& tx, std::string id) {

@@ -88,7 +88,6 @@ asio::awaitable<Result<void>> set_endpoint(pg::Connection& tx, std::string id, s
 asio::awaitable<Result<void>> set_orchestrations(pg::Connection& tx, std::string id,
                                                  std::optional<std::string> deletion,
                                                  std::optional<std::string> monitor);
-asio::awaitable<Result<void>> set_primary(pg::Connection& tx, std::string id, int ordinal, std::string member);
 asio::awaitable<Result<void>> remove_members(pg::Connection& tx, std::string id);
 
 // One row of the health record. `kind`: "transition" or "rollup".

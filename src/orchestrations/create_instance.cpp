@@ -10,6 +10,7 @@
 #include "orchestrations/health_check.hpp"
 #include "orchestrations/policies.hpp"
 #include "orchestrations/remove_objects.hpp"
+#include "orchestrations/tend_replication.hpp"
 
 namespace toygres::orchestrations {
 namespace {
@@ -21,9 +22,11 @@ using runtime::RetryPolicy;
 using runtime::Task;
 
 constexpr auto ready_timeout = 5min;
+constexpr auto replication_timeout = 10min;
 
 InstanceShape shape_of(const CreateInstance::Input& in) {
-    return {in.instance, in.name, in.k8s_name, in.ns, in.postgres_version, in.storage_size_gb, in.use_load_balancer};
+    return {in.instance,          in.name,   in.k8s_name, in.ns, in.postgres_version, in.storage_size_gb,
+            in.use_load_balancer, in.members};
 }
 
 Task<TestConnection::Output> provision(OrchestrationContext& ctx, CreateInstance::Input in) {
@@ -37,7 +40,10 @@ Task<TestConnection::Output> provision(OrchestrationContext& ctx, CreateInstance
     co_await ctx.call<WaitForReady>({in.k8s_name, in.ns, 1, std::chrono::milliseconds(ready_timeout).count()}, patient);
     ctx.set_status({{"stage", "testing the connection"}});
     co_await ctx.call<AssignRole>({in.k8s_name, in.ns, 1}, kube_retry());
-    co_return co_await ctx.call<TestConnection>({in.instance, in.k8s_name, in.ns}, connection_retry());
+    const InstanceRef instance{in.instance, in.k8s_name, in.ns};
+    const auto endpoint = co_await ctx.call<TestConnection>(instance, connection_retry());
+    co_await tend_until_ready(ctx, instance, in.replication_mode, replication_timeout);
+    co_return endpoint;
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
-// The instance's monitor: looks every check_interval, changes its mind after three failures in a row or one success,
-// and writes changes and one-minute summaries only. It ends when it is cancelled or the instance is gone.
+// The instance's monitor. It looks every check_interval as a user would connect, changes its mind after three failures
+// in a row or one success, and writes changes and one-minute summaries only. In between it tends replication: whatever
+// happens to the members, and what operators ask for, goes through it and nobody else. It ends when it is cancelled or
+// the instance is gone.
 #pragma once
 #include "runtime/core/orchestration_context.hpp"
 
@@ -22,6 +24,8 @@ struct HealthCheck {
         Timestamp window_from;  // of the summary being gathered; the epoch: none
         int window_checks;
         int window_failures;
+        Timestamp next_check_at;
+        std::optional<std::int64_t> lag_bytes;  // as it was last seen
     };
     using Output = Nothing;
     static Input first_input(std::string instance, std::string k8s_name, std::string ns,
@@ -30,7 +34,7 @@ struct HealthCheck {
 };
 BOOST_DESCRIBE_STRUCT(HealthCheck::Input, (),
                       (instance, k8s_name, ns, check_interval_ms, status, failures_in_a_row, window_from, window_checks,
-                       window_failures))
+                       window_failures, next_check_at, lag_bytes))
 
 inline std::string health_check_id(const std::string& k8s_name) { return "health-" + k8s_name; }
 

@@ -12,7 +12,7 @@ using namespace toygres::test;
 
 TEST_CASE("lifecycle: create, connect, look, delete, by the command line") {
     auto& stack = shared_stack();
-    const auto made = stack.cli("create life --wait");
+    const auto made = stack.cli("create life --no-replication --wait");
     INFO(made.output);
     REQUIRE(made.code == 0);
     CHECK(stack.can_connect("life"));
@@ -34,8 +34,8 @@ TEST_CASE("lifecycle: two creates of one name at once, one wins, the other is 40
     auto& stack = shared_stack();
     http::Response a;
     http::Response b;
-    std::thread other([&] { a = stack.call("POST", "/api/v1/instances", {{"name", "same"}}); });
-    b = stack.call("POST", "/api/v1/instances", {{"name", "same"}});
+    std::thread other([&] { a = stack.call("POST", "/api/v1/instances", {{"name", "same"}, {"replication", false}}); });
+    b = stack.call("POST", "/api/v1/instances", {{"name", "same"}, {"replication", false}});
     other.join();
     CHECK(std::min(a.status, b.status) == 202);
     CHECK(std::max(a.status, b.status) == 409);
@@ -72,13 +72,13 @@ TEST_CASE("lifecycle: delete during create ends with nothing left and a deleted 
 TEST_CASE("lifecycle: a repeated call with its Idempotency-Key changes nothing") {
     auto& stack = shared_stack();
     const http::Headers key{{"Idempotency-Key", "k-1"}};
-    const auto first = stack.call("POST", "/api/v1/instances", {{"name", "idem"}}, key);
-    const auto again = stack.call("POST", "/api/v1/instances", {{"name", "idem"}}, key);
+    const auto first = stack.call("POST", "/api/v1/instances", {{"name", "idem"}, {"replication", false}}, key);
+    const auto again = stack.call("POST", "/api/v1/instances", {{"name", "idem"}, {"replication", false}}, key);
     CHECK(first.status == 202);
     CHECK(again.status == 202);
     const auto id = operation_of(first);
     CHECK(operation_of(again) == id);
-    CHECK(stack.call("POST", "/api/v1/instances", {{"name", "other"}}, key).status == 409);
+    CHECK(stack.call("POST", "/api/v1/instances", {{"name", "other"}, {"replication", false}}, key).status == 409);
     CHECK(stack.value("SELECT count(*) FROM instances WHERE user_name IN ('idem', 'other')") == "1");
     CHECK(stack.wait_operation(id).at("state") == "succeeded");
     const http::Headers delete_key{{"Idempotency-Key", "k-2"}};

@@ -200,6 +200,9 @@ std::vector<std::string> Stack::volumes() const {
 
 std::string Stack::create(const std::string& name, Json more) const {
     more["name"] = name;
+    if (!more.contains("replication") && !more.contains("standbys") && !more.contains("replication_mode") &&
+        !more.contains("durability"))
+        more["replication"] = false;
     const auto response = call("POST", "/api/v1/instances", more);
     INFO(response.body);
     REQUIRE(response.status == 202);

@@ -60,7 +60,8 @@ class Stack {
     std::vector<std::string> objects() const;
     std::vector<std::string> volumes() const;
 
-    // POST, and the operation's id (fails the test unless 202).
+    // POST, and the operation's id (fails the test unless 202). A single member, unless `more` says something about
+    // replication.
     std::string create(const std::string& name, Json more = Json::object()) const;
     std::string remove(const std::string& name) const;
     // Until the operation has ended; its document. Survives a server that is away.

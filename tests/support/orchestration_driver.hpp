@@ -36,8 +36,13 @@ class OrchestrationDriver {
         type_ = *registry.latest(O::name);
         fresh(execution_);
         arrive({.kind = EventKind::started, .payload = encode(input)});
-        for (const auto& step : script_) answer(step);
+        for (const auto& step : script_) {
+            if (ended() && may_end_early_) break;
+            answer(step);
+        }
     }
+    // The script is longer than the orchestration.
+    void may_end_early() { may_end_early_ = true; }
 
     bool ended() const { return execution_->terminal().has_value(); }
     EventKind ended_as() const {
@@ -120,6 +125,7 @@ class OrchestrationDriver {
 
     runtime::OrchestrationType type_;
     std::deque<Answer> script_;
+    bool may_end_early_ = false;
     std::unique_ptr<runtime::Execution> execution_;
     Timestamp clock_{std::chrono::seconds(1'700'000'000)};
 };

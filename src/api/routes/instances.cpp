@@ -3,6 +3,7 @@
 #include "api/page.hpp"
 #include "api/route.hpp"
 #include "api/views.hpp"
+#include "cms/replication.hpp"
 
 namespace toygres::api {
 namespace {
@@ -40,8 +41,12 @@ asio::awaitable<Response> list_instances(Call& call) {
 asio::awaitable<Response> get_instance(Call& call) {
     call.expect_query({"include_deleted"});
     const bool deleted_too = call.query_flag("include_deleted");
-    co_return json_response(view(co_await call.read(
-        [&](pg::Connection& db) { return cms::find_instance(db, call.param("name"), deleted_too); })));
+    const auto instance =
+        co_await call.read([&](pg::Connection& db) { return cms::find_instance(db, call.param("name"), deleted_too); });
+    auto out = view(instance);
+    out["replication"] =
+        view(instance, co_await call.read([&](pg::Connection& db) { return cms::get_replication(db, instance.id); }));
+    co_return json_response(out);
 }
 
 // 202 with the operation; the same one while it runs.

@@ -47,6 +47,10 @@ Json body_of(Session& session, const CreateOptions& options) {
     if (options.storage_gb) out["storage_size_gb"] = *options.storage_gb;
     if (options.check_interval) out["check_interval"] = *options.check_interval;
     if (options.internal) out["internal"] = true;
+    if (options.no_replication) out["replication"] = false;
+    if (options.replication_mode) out["replication_mode"] = *options.replication_mode;
+    if (options.standbys) out["standbys"] = *options.standbys;
+    if (options.durability) out["durability"] = *options.durability;
     if (!options.tags.empty()) out["tags"] = tags_of(options.tags);
     return out;
 }

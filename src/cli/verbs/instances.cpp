@@ -90,6 +90,8 @@ int get(Session& session, const GetOptions& options) {
                                     {"Load Balancer", i.value("use_load_balancer", false) ? "yes" : "no"},
                                     {"Check Interval", interval_of(i)},
                                     {"Tags", tags_of(i)}});
+    if (const auto replication = i.find("replication"); replication != i.end() && replication->is_object())
+        session.console.out << replication_section(session.console, *replication);
     if (const auto address = text_at(i, "external_ip"); !address.empty())
         session.console.out << section(
             "Network", {{"Address", address + ":5432"}, {"Connect", "toygres connect " + text_at(i, "name")}});

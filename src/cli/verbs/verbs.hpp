@@ -20,6 +20,10 @@ struct CreateOptions {
     std::optional<std::string> check_interval;
     bool internal;
     std::vector<std::string> tags;  // "key=value"
+    bool no_replication;
+    std::optional<std::string> replication_mode;
+    std::optional<int> standbys;
+    std::optional<std::string> durability;
     bool wait;
     std::chrono::milliseconds timeout;
     std::string idempotency_key;  // empty: a new one
@@ -39,6 +43,27 @@ struct GetOptions {
     bool include_deleted;
 };
 int get(Session& session, const GetOptions& options);
+
+struct ReplicationOptions {
+    std::string name;
+    std::string target;
+    std::string reason;
+    std::optional<std::string> handover_timeout;
+    std::string old_primary_action;
+    bool force;
+    bool allow_data_loss;
+    bool dry_run;
+    bool wait;
+    std::chrono::milliseconds timeout;
+};
+int replication_status(Session& session, const ReplicationOptions& options);
+int switchover(Session& session, const ReplicationOptions& options);
+int failover(Session& session, const ReplicationOptions& options);
+int resync(Session& session, const ReplicationOptions& options);
+int hold(Session& session, const ReplicationOptions& options);
+int resume(Session& session, const ReplicationOptions& options);
+// The lines of "get" and of "replication status".
+std::string replication_section(const Console& console, const Json& replication);
 
 struct DeleteOptions {
     std::string name;

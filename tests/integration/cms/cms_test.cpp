@@ -1,6 +1,7 @@
 #include "cms/instances.hpp"
 #include "cms/migrator.hpp"
 #include "cms/operations.hpp"
+#include "cms/replication.hpp"
 #include "cms/tokens.hpp"
 #include "support/catch.hpp"
 #include "support/postgres.hpp"
@@ -178,7 +179,8 @@ TEST_CASE("cms: v_invariants names what is wrong and is empty when all is well")
     CHECK(violations().empty());
     value_or_raise(c.ask(cms::set_state(*c.connection, id, "running", actor, std::nullopt, "up")));
     CHECK(violations() == std::vector<std::string>{"running instance without its monitor",
-                                                   "running instance without exactly one primary"});
+                                                   "running instance without exactly one primary",
+                                                   "running instance without a replication record"});
 }
 
 TEST_CASE("cms: health partitions are made ahead, once") {
@@ -193,4 +195,96 @@ TEST_CASE("cms: health partitions are made ahead, once") {
                 "SELECT count(*) FROM pg_inherits WHERE inhparent = 'toygres_cms.instance_health_checks'::regclass")[0]
                                                                                                                     [0]
             .as<int>() == 4);
+}
+
+namespace {
+
+Json record(const std::string& state, int epoch, int revision, const std::string& primary, const Json& armed,
+            bool safe) {
+    return {{"state", state},     {"epoch", epoch},        {"revision", revision},        {"primary", primary},
+            {"armed", armed},     {"failover_safe", safe}, {"members", {"db-1", "db-2"}}, {"old_primary", ""},
+            {"request", nullptr}, {"failover", ""}};
+}
+
+}  // namespace
+
+TEST_CASE("cms: a replication record changes only from what was seen, with its event, and never against the rules") {
+    Cms c;
+    const auto id = c.reserve("db");
+    value_or_raise(c.ask(
+        cms::insert_replication(*c.connection, id, record("arming", 1, 3, "db-1", {"db-2"}, false), Json::object())));
+    const auto advance = [&](const char* seen_state, int epoch, int revision, Json wanted) {
+        return c.ask(cms::advance_replication(*c.connection, id,
+                                              {.seen_state = seen_state,
+                                               .seen_epoch = epoch,
+                                               .seen_revision = revision,
+                                               .record = std::move(wanted),
+                                               .event = "test",
+                                               .actor = "test",
+                                               .operation = std::nullopt,
+                                               .reason = "because",
+                                               .evidence = {{"why", 1}}}));
+    };
+    // Another process was faster: nothing happens, nothing is noted.
+    CHECK_FALSE(value_or_raise(advance("arming", 1, 2, record("synced", 1, 3, "db-1", {"db-2"}, true))));
+    CHECK_FALSE(value_or_raise(advance("synced", 1, 3, record("degraded", 1, 4, "db-1", Json::array(), false))));
+    // A promotion of a member that is not proven to hold everything.
+    CHECK(advance("arming", 1, 3, record("failing_over", 2, 4, "db-2", Json::array(), false)).error().code ==
+          "illegal_transition");
+    // A reign that goes back.
+    CHECK(advance("arming", 1, 3, record("synced", 1, 2, "db-1", {"db-2"}, true)).error().code == "illegal_transition");
+    CHECK(value_or_raise(advance("arming", 1, 3, record("synced", 1, 3, "db-1", {"db-2"}, true))));
+    auto failing = record("failing_over", 2, 4, "", {"db-2"}, true);
+    failing["old_primary"] = "db-1";
+    CHECK(value_or_raise(advance("synced", 1, 3, failing)));
+    CHECK(value_or_raise(advance("failing_over", 2, 4, record("failing_over", 2, 5, "db-2", Json::array(), false))));
+    pqxx::connection direct(c.conninfo + " options='-c search_path=toygres_cms'");
+    pqxx::work work(direct);
+    CHECK(work.exec("SELECT count(*) FROM replication_events")[0][0].as<int>() == 3);
+    CHECK(work.exec("SELECT epoch || primary_k8s_name FROM instances")[0][0].as<std::string>() == "2db-2");
+    CHECK(work.exec("SELECT string_agg(role, ' ' ORDER BY ordinal) FROM members")[0][0].as<std::string>() ==
+          "replica primary");
+    work.commit();
+    CHECK(c.refused("UPDATE replication_events SET message = 'x'") == "TG002");
+    CHECK(c.refused("DELETE FROM replication") == "TG002");
+    CHECK(c.refused("UPDATE replication SET record = jsonb_set(record, '{failover_safe}', 'true')") == "23514");
+}
+
+TEST_CASE("cms: an instance has one request at a time") {
+    Cms c;
+    const auto id = c.reserve("db");
+    value_or_raise(c.ask(
+        cms::insert_replication(*c.connection, id, record("synced", 1, 3, "db-1", {"db-2"}, true), Json::object())));
+    value_or_raise(c.ask(cms::put_request(*c.connection, id, {{"kind", "switchover"}})));
+    CHECK(c.ask(cms::put_request(*c.connection, id, {{"kind", "failover"}})).error().code == "request_pending");
+    CHECK(value_or_raise(c.ask(cms::get_replication(*c.connection, id))).request.at("kind") == "switchover");
+    value_or_raise(c.ask(cms::clear_request(*c.connection, id)));
+    value_or_raise(c.ask(cms::put_request(*c.connection, id, {{"kind", "failover"}})));
+}
+
+TEST_CASE("cms: a change of roles is kept with its steps") {
+    Cms c;
+    const auto id = c.reserve("db");
+    value_or_raise(c.ask(cms::begin_failover(*c.connection, id,
+                                             {.id = "fo-1",
+                                              .kind = "automatic",
+                                              .status = "fencing_primary",
+                                              .old_primary = "db-1",
+                                              .new_primary = std::nullopt,
+                                              .epoch = 2,
+                                              .reason = "the primary is down",
+                                              .data_loss_bytes = std::nullopt,
+                                              .operation = std::nullopt,
+                                              .inputs = Json::object()})));
+    value_or_raise(c.ask(cms::move_failover(*c.connection, "fo-1", "promoting_replica", "db-2", 2, 0)));
+    value_or_raise(c.ask(cms::move_failover(*c.connection, "fo-1", "completed", "db-2", 2, std::nullopt)));
+    // What has ended stays as it is.
+    value_or_raise(c.ask(cms::move_failover(*c.connection, "fo-1", "failed", "db-9", 3, 7)));
+    const auto found = value_or_raise(c.ask(cms::list_failovers(*c.connection, id, 10)));
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].status == "completed");
+    CHECK(found[0].new_primary == "db-2");
+    CHECK(found[0].data_loss_bytes == 0);
+    CHECK(found[0].steps.size() == 3);
+    CHECK(found[0].completed_at);
 }

@@ -1,3 +1,4 @@
+#include "activities/advance_replication.hpp"
 #include "activities/apply_secrets.hpp"
 #include "activities/assign_role.hpp"
 #include "activities/cancel_orchestration.hpp"
@@ -13,6 +14,7 @@
 #include "activities/remove_object.hpp"
 #include "activities/test_connection.hpp"
 #include "activities/wait_for_ready.hpp"
+#include "activities/watch_instance.hpp"
 #include "orchestrations/create_instance.hpp"
 #include "orchestrations/delete_instance.hpp"
 #include "orchestrations/health_check.hpp"
@@ -26,7 +28,8 @@ using toygres::test::OrchestrationDriver;
 
 namespace {
 
-const CreateInstance::Input creation{"id", "op", "db", "db-1a2b3c4d", "toygres", "15", 10, true, 30'000};
+const CreateInstance::Input creation{"id", "op",   "db", "db-1a2b3c4d", "toygres", "15", 10,
+                                     true, 30'000, 2,    ha::Mode::sync};
 const DeleteInstance::Input deletion{"id", "op", "db-1a2b3c4d", "toygres"};
 
 void provisions(OrchestrationDriver& driver) {
@@ -34,6 +37,21 @@ void provisions(OrchestrationDriver& driver) {
     driver.completes<DeployPostgres>({11});
     driver.completes<WaitForReady>({"127.0.0.2"});
     driver.completes<AssignRole>({});
+}
+
+// A look at the members in that state that calls for nothing…
+void looks(OrchestrationDriver& driver, const std::string& state) {
+    driver.completes<WatchInstance>({.state = state, .epoch = 1, .revision = 1});
+}
+// …and one that sees something, which is taken into the record.
+void advances(OrchestrationDriver& driver, const std::string& from, const std::string& to) {
+    driver.completes<WatchInstance>({.state = from, .epoch = 1, .revision = 1, .event = {{"kind", "relaxed"}}});
+    driver.completes<AdvanceReplication>({true, to});
+}
+// Of a single member, until the next check of its health.
+void idles(OrchestrationDriver& driver) {
+    looks(driver, "single");
+    driver.fires_timer();
 }
 
 void removes(OrchestrationDriver& driver) {
@@ -45,10 +63,15 @@ void removes(OrchestrationDriver& driver) {
 
 }  // namespace
 
-TEST_CASE("create_instance: applies, waits, connects, starts the monitor, and is running") {
+TEST_CASE("create_instance: applies, waits, connects, confirms the standby, starts the monitor, and is running") {
     OrchestrationDriver driver;
     provisions(driver);
     driver.completes<TestConnection>({"127.0.0.3", "db.svc", "PostgreSQL 15"});
+    advances(driver, "creating", "joining");
+    looks(driver, "joining");
+    driver.fails<WatchInstance>({ErrorKind::transient, "kube_unavailable", "a hiccup"});
+    driver.fires_timer();
+    advances(driver, "arming", "synced");
     driver.accepts_start();
     driver.completes<MarkRunning>({});
     driver.run<CreateInstance>(creation);
@@ -85,6 +108,7 @@ TEST_CASE("create_instance: once it is whole, a cancellation comes too late") {
     OrchestrationDriver driver;
     provisions(driver);
     driver.completes<TestConnection>({"127.0.0.3", "db.svc", "PostgreSQL 15"});
+    looks(driver, "synced");
     driver.cancels("too late");
     driver.accepts_start();
     driver.completes<MarkRunning>({});
@@ -124,14 +148,14 @@ TEST_CASE("health_check: three failures in a row make it unhealthy, one success 
     auto input = HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 1000);
     driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
     driver.completes<RecordHealth>({"running"});
-    driver.fires_timer();
+    idles(driver);
     for (int i = 0; i < 2; ++i) {
         driver.completes<CheckHealth>({false, std::nullopt, 3, "refused"});
-        driver.fires_timer();
+        idles(driver);
     }
     driver.completes<CheckHealth>({false, std::nullopt, 3, "refused"});
     driver.completes<RecordHealth>({"running"});
-    driver.fires_timer();
+    idles(driver);
     driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
     driver.completes<RecordHealth>({"running"});
     driver.run<HealthCheck>(input);
@@ -145,9 +169,9 @@ TEST_CASE("health_check: a CMS that refuses and a check that breaks are hiccups"
     OrchestrationDriver driver;
     driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
     driver.fails<RecordHealth>({ErrorKind::internal, "sql_error", "boom"});
-    driver.fires_timer();
+    idles(driver);
     driver.fails<CheckHealth>({ErrorKind::internal, "unexpected", "boom"});
-    driver.fires_timer();
+    idles(driver);
     driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
     driver.completes<RecordHealth>({"running"});
     driver.run<HealthCheck>(HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 1000));
@@ -157,7 +181,7 @@ TEST_CASE("health_check: a CMS that refuses and a check that breaks are hiccups"
 TEST_CASE("health_check: ends by itself when the instance is gone, and when it is cancelled") {
     OrchestrationDriver gone;
     gone.completes<CheckHealth>({false, std::nullopt, 3, "refused"});
-    gone.fires_timer();
+    idles(gone);
     gone.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
     gone.completes<RecordHealth>({"deleted"});
     gone.run<HealthCheck>(HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 1000));
@@ -170,16 +194,31 @@ TEST_CASE("health_check: ends by itself when the instance is gone, and when it i
     CHECK(cancelled.error().kind == ErrorKind::cancelled);
 }
 
-TEST_CASE("health_check: continues as new after a hundred looks and carries what it knows") {
+TEST_CASE("health_check: continues as new after some hundred events and carries what it knows") {
     OrchestrationDriver driver;
     for (int i = 0; i < 100; ++i) {
         driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
         if (i == 0) driver.completes<RecordHealth>({"running"});
-        driver.fires_timer();
+        idles(driver);
     }
     auto input = HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 100);
-    input.check_interval_ms = 1;
+    driver.may_end_early();
     driver.run<HealthCheck>(input);
     CHECK(driver.ended_as() == EventKind::continued_as_new);
     CHECK(driver.next_input<HealthCheck>().status == "healthy");
+}
+
+TEST_CASE("health_check: tends replication between its checks, and looks again at once after a step") {
+    OrchestrationDriver driver;
+    driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    driver.completes<RecordHealth>({"running"});
+    advances(driver, "synced", "failing_over");
+    advances(driver, "failing_over", "failing_over");
+    advances(driver, "failing_over", "rejoining");
+    looks(driver, "rejoining");
+    driver.run<HealthCheck>(HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 30'000));
+    CHECK(driver.calls<CheckHealth>() == 1);
+    CHECK(driver.calls<AdvanceReplication>() == 3);
+    CHECK(driver.calls<WatchInstance>() == 5);
+    CHECK(!driver.ended());
 }

@@ -1,0 +1,163 @@
+#include "activities/member_watch.hpp"
+
+#include "base/crash_point.hpp"
+#include "base/log.hpp"
+#include "kube/inspect.hpp"
+#include "kube/manifests.hpp"
+
+#include <boost/asio/experimental/parallel_group.hpp>
+
+#include <algorithm>
+
+namespace toygres::activities {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto answer_timeout = 2s;
+constexpr auto fenced_answer_timeout = 200ms;  // of a primary that is being replaced: nobody waits for it
+constexpr auto pods_age_max = 5s;              // while all agents answer
+constexpr auto pods_age_trouble = 250ms;       // while one does not
+
+std::int64_t ms_since(std::chrono::steady_clock::time_point then) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - then).count();
+}
+
+bool is_running(const Json& pod) {
+    if (pod.value("/metadata/deletionTimestamp"_json_pointer, Json()).is_string()) return false;
+    const auto containers = pod.value("/status/containerStatuses"_json_pointer, Json::array());
+    return std::ranges::any_of(containers, [](const Json& c) {
+        return c.value("name", "") == "postgres" && c.value("/state/running"_json_pointer, Json()).is_object();
+    });
+}
+
+bool serves(const ha::MemberView& view) {
+    return view.status && view.status->ready && view.status->state == ha::AgentState::running;
+}
+
+}  // namespace
+
+MemberWatch::MemberWatch(kube::Client& kube, kube::Agents& agents, InstanceRef instance)
+    : kube_(kube), agents_(agents), instance_(std::move(instance)) {}
+
+asio::awaitable<void> MemberWatch::read_pods() {
+    const auto pods = co_await kube_.list(kube::resource("Pod", instance_.ns, ""),
+                                          {.labels = kube::instance_selector(instance_.k8s_name)});
+    pods_read_at_ = Clock::now();
+    if (!pods) co_return;
+    for (auto& [name, member] : members_) {
+        const auto pod = std::ranges::find_if(pods->items, [&](const Json& p) {
+            return kube::text_at(p, "/metadata/labels/toygres.io~1member") == name;
+        });
+        member.running = pod != pods->items.end() && is_running(*pod);
+        if (pod == pods->items.end()) {
+            member.pod_uid.clear();
+            member.address.clear();
+            member.label.clear();
+            continue;
+        }
+        member.pod_uid = kube::text_at(*pod, "/metadata/uid");
+        member.address = kube::text_at(*pod, "/status/podIP");
+        member.label = kube::text_at(*pod, "/metadata/labels/toygres.io~1role");
+    }
+}
+
+asio::awaitable<void> MemberWatch::ask(const std::string& name, std::chrono::milliseconds max_age,
+                                       std::chrono::milliseconds timeout, ha::MemberView& into) {
+    auto& member = members_[name];
+    if (!member.address.empty()) {
+        auto status = co_await agents_.status({instance_.k8s_name, instance_.ns, member.ordinal, member.address},
+                                              max_age, timeout);
+        if (status) {
+            into.status = *std::move(status);
+            member.answered_at = Clock::now();
+        }
+    }
+    if (serves(into)) member.served_at = Clock::now();
+}
+
+asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std::chrono::milliseconds max_age) {
+    std::int64_t ordinal = 0;
+    for (const auto& name : record.members) members_[name].ordinal = ++ordinal;
+    std::erase_if(members_,
+                  [&](const auto& m) { return std::ranges::find(record.members, m.first) == record.members.end(); });
+    if (ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_max).count()) co_await read_pods();
+
+    ha::Observation seen;
+    for (const auto& name : record.members) seen[name];
+    const auto executor = co_await asio::this_coro::executor;
+    using Asked =
+        decltype(asio::co_spawn(executor, ask("", max_age, answer_timeout, seen.begin()->second), asio::deferred));
+    std::vector<Asked> asked;
+    for (auto& [name, view] : seen) {
+        const bool replaced = record.primary.empty() && name == record.old_primary;
+        asked.push_back(asio::co_spawn(
+            executor, ask(name, max_age, replaced ? fenced_answer_timeout : answer_timeout, view), asio::deferred));
+    }
+    co_await asio::experimental::make_parallel_group(std::move(asked))
+        .async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
+
+    const bool trouble = std::ranges::any_of(seen, [](const auto& m) { return !m.second.status; });
+    if (trouble && ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_trouble).count()) {
+        co_await read_pods();
+    }
+    for (auto& [name, view] : seen) {
+        const auto& member = members_[name];
+        view.silent_ms = view.status ? 0 : ms_since(member.answered_at);
+        view.down_ms = serves(view) ? 0 : ms_since(member.served_at);
+        view.gone = !view.status && !member.running;
+    }
+    if (const auto primary = seen.find(record.primary); primary != seen.end()) {
+        auto& view = primary->second;
+        const bool acknowledged =
+            !serves(view) || !view.status->peers ||
+            std::ranges::any_of(*view.status->peers, [&](const ha::PeerStatus& peer) {
+                return peer.state == "streaming" && std::ranges::any_of(record.armed, [&](const std::string& member) {
+                           return peer.application_name == ha::stream_name(member, record.epoch);
+                       });
+            });
+        if (acknowledged) replicated_at_ = Clock::now();
+        view.unreplicated_ms = acknowledged ? 0 : ms_since(replicated_at_);
+    }
+    co_return seen;
+}
+
+asio::awaitable<void> MemberWatch::keep_labels(const ha::Record& record, const ha::Observation& seen) {
+    const auto wanted = [&](const std::string& name) {
+        const auto& view = seen.at(name);
+        if (std::ranges::find(record.fenced, name) != record.fenced.end()) return ha::Role::none;
+        if (!view.status) {
+            // A primary out of our sight keeps its traffic: it may serve well. Another member's name is another matter.
+            return name == record.primary && members_[name].label == "primary" ? ha::Role::primary : ha::Role::none;
+        }
+        const auto& status = *view.status;
+        const bool obeys = status.epoch == record.epoch;
+        if (name == record.primary)
+            return serves(view) && status.role == ha::Role::primary && obeys ? ha::Role::primary : ha::Role::none;
+        return serves(view) && status.role == ha::Role::replica ? ha::Role::replica : ha::Role::none;
+    };
+    // Labels go before they come: two pods never stand behind the Service at once.
+    std::vector<std::pair<std::string, ha::Role>> changes;
+    for (const auto& [name, member] : members_) {
+        if (member.pod_uid.empty() || !seen.contains(name)) continue;
+        const auto role = wanted(name);
+        const auto text = role == ha::Role::none ? std::string() : enum_name(role);
+        if (text != member.label) changes.emplace_back(name, role);
+    }
+    std::ranges::sort(changes, {}, [](const auto& change) { return change.second == ha::Role::primary; });
+    for (const auto& [name, role] : changes) {
+        auto& member = members_[name];
+        auto patched = co_await kube_.patch(
+            kube::resource("Pod", instance_.ns, kube::member_pod(instance_.k8s_name, member.ordinal)),
+            kube::PatchType::merge, kube::role_label_patch(role));
+        crash_point("effect.label");
+        if (!patched) {
+            log::warning("label.failed", {{"pod", name}, {"message", patched.error().message}});
+            pods_read_at_ = {};
+            co_return;
+        }
+        member.label = role == ha::Role::none ? std::string() : enum_name(role);
+    }
+}
+
+}  // namespace toygres::activities

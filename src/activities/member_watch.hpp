@@ -1,0 +1,49 @@
+// What this process sees of the members of one instance, and since when: agents' answers, pods, labels. Kept between
+// the looks of the monitor; lost with the process, which then looks longer before it believes that something is down.
+#pragma once
+#include "activities/instance_ref.hpp"
+#include "ha/model.hpp"
+#include "kube/agents.hpp"
+#include "kube/client.hpp"
+
+#include <chrono>
+#include <map>
+#include <string>
+
+namespace toygres::activities {
+
+class MemberWatch {
+  public:
+    MemberWatch(kube::Client& kube, kube::Agents& agents, InstanceRef instance);
+
+    // Asks all agents at once; looks at the pods when one does not answer, and now and then.
+    asio::awaitable<ha::Observation> look(const ha::Record& record, std::chrono::milliseconds max_age);
+    // Sends traffic where the record says: labels the pods of members that serve in their role, and takes the label
+    // from all others. The primary's label goes first when there is no primary. Failures are tried again at the next
+    // look.
+    asio::awaitable<void> keep_labels(const ha::Record& record, const ha::Observation& seen);
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    struct Member {
+        std::int64_t ordinal = 0;
+        std::string address;
+        std::string pod_uid;
+        std::string label;  // toygres.io/role as the pod has it
+        bool running = false;
+        Clock::time_point answered_at = Clock::now();
+        Clock::time_point served_at = Clock::now();
+    };
+    asio::awaitable<void> read_pods();
+    asio::awaitable<void> ask(const std::string& name, std::chrono::milliseconds max_age,
+                              std::chrono::milliseconds timeout, ha::MemberView& into);
+
+    kube::Client& kube_;
+    kube::Agents& agents_;
+    InstanceRef instance_;
+    std::map<std::string, Member> members_;
+    Clock::time_point replicated_at_ = Clock::now();
+    Clock::time_point pods_read_at_{};
+};
+
+}  // namespace toygres::activities

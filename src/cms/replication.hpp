@@ -1,0 +1,91 @@
+// The replication records of instances, as JSON of src/ha's types: read, advanced with their audit, asked for changes.
+#pragma once
+#include "pg/pool.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace toygres::cms {
+
+struct Replication {
+    Json record;   // ha::Record
+    Json policy;   // ha::Policy
+    Json request;  // ha::Request that the monitor has not looked at yet; null: none
+    std::optional<std::string> blocked;
+    Timestamp updated_at;
+    std::optional<std::int64_t> lag_bytes;  // as it was last measured
+};
+
+// With the members' rows, of which the first is the primary.
+asio::awaitable<Result<void>> insert_replication(pg::Connection& tx, std::string instance, Json record, Json policy);
+// Errors: not_found/"replication_not_found".
+asio::awaitable<Result<Replication>> get_replication(pg::Connection& db, std::string instance);
+
+// A change of the record, decided on the state and reign that were seen.
+struct ReplicationChange {
+    std::string seen_state;
+    std::int64_t seen_epoch;
+    std::int64_t seen_revision;
+    Json record;
+    std::string event;
+    std::string actor;
+    std::optional<std::string> operation;
+    std::string reason;
+    Json evidence;
+};
+// false: the record has changed meanwhile, nothing was done. Error: conflict/"illegal_transition".
+asio::awaitable<Result<bool>> advance_replication(pg::Connection& tx, std::string instance, ReplicationChange change);
+// An event that changes nothing: a refusal, a warning.
+asio::awaitable<Result<void>> add_replication_event(pg::Connection& tx, std::string instance, std::string event,
+                                                    std::string message, Json metadata, std::string actor,
+                                                    std::optional<std::string> operation);
+// true: it is another reason than before, or the first, or the last is over.
+asio::awaitable<Result<bool>> set_blocked(pg::Connection& tx, std::string instance, std::optional<std::string> reason);
+asio::awaitable<Result<void>> set_replication_lag(pg::Connection& tx, std::string instance,
+                                                  std::optional<std::int64_t> bytes);
+
+// One wish at a time. Error: conflict/"request_pending".
+asio::awaitable<Result<void>> put_request(pg::Connection& tx, std::string instance, Json request);
+asio::awaitable<Result<void>> clear_request(pg::Connection& tx, std::string instance);
+
+// A change of roles, from its beginning to its end.
+struct FailoverRow {
+    std::string id;
+    std::string kind;    // switchover | manual | automatic
+    std::string status;  // as HA.md names them
+    std::string old_primary;
+    std::optional<std::string> new_primary;
+    std::int64_t epoch;
+    std::string reason;
+    std::optional<std::int64_t> data_loss_bytes;
+    std::optional<std::string> operation;
+    Json inputs;
+};
+asio::awaitable<Result<void>> begin_failover(pg::Connection& tx, std::string instance, FailoverRow row);
+// Moves on; `completed` and `failed` end it. Notes the time of each step.
+asio::awaitable<Result<void>> move_failover(pg::Connection& tx, std::string id, std::string status,
+                                            std::optional<std::string> new_primary, std::int64_t epoch,
+                                            std::optional<std::int64_t> data_loss_bytes);
+
+// As the API shows it.
+struct Failover {
+    std::string id;
+    std::string kind;
+    std::string status;
+    std::optional<std::string> old_primary;
+    std::optional<std::string> new_primary;
+    std::optional<std::int64_t> epoch;
+    std::optional<std::string> reason;
+    std::optional<std::int64_t> data_loss_bytes;
+    Json steps;
+    Timestamp started_at;
+    std::optional<Timestamp> completed_at;
+};
+BOOST_DESCRIBE_STRUCT(Failover, (),
+                      (id, kind, status, old_primary, new_primary, epoch, reason, data_loss_bytes, steps, started_at,
+                       completed_at))
+// Newest first.
+asio::awaitable<Result<std::vector<Failover>>> list_failovers(pg::Connection& db, std::string instance, int limit);
+
+}  // namespace toygres::cms
