@@ -74,7 +74,11 @@ for kind in statefulsets pods services persistentvolumeclaims secrets configmaps
   printf '%-24s %s\n' "$kind" "$left"
   [[ $left == 0 ]]
 done
-disks=$(find "$STATE/cluster/volumes" -mindepth 2 -maxdepth 2 2>/dev/null | wc -l)
+# The files of a volume that is gone are removed in the background.
+count_disks() { find "$STATE/cluster/volumes" -mindepth 2 -maxdepth 2 2>/dev/null | wc -l; }
+limit=$((SECONDS + 10))
+until [[ $(count_disks) == 0 ]] || ((SECONDS > limit)); do sleep 0.1; done
+disks=$(count_disks)
 printf '%-24s %s\n' "volumes on disk" "$disks"
 [[ $disks == 0 ]]
 processes=$(pgrep -fc "toygres-agent run|$STATE/cluster/pods" || true)
