@@ -81,7 +81,7 @@ until [[ $(count_disks) == 0 ]] || ((SECONDS > limit)); do sleep 0.1; done
 disks=$(count_disks)
 printf '%-24s %s\n' "volumes on disk" "$disks"
 [[ $disks == 0 ]]
-processes=$(pgrep -fc "toygres-agent run|$STATE/cluster/pods" || true)
+processes=$(pgrep -fc "$STATE/cluster/pods" || true)  # each container has a supervisor, named after it
 printf '%-24s %s\n' "database processes" "$processes"
 [[ $processes == 0 ]]
 
