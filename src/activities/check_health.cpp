@@ -6,7 +6,7 @@ namespace toygres::activities {
 namespace {
 
 constexpr pg::Query probe_query{"instance.probe", "SELECT current_setting('server_version'), pg_is_in_recovery()"};
-constexpr auto probe_timeout = std::chrono::seconds(5);
+constexpr auto probe_timeout = std::chrono::seconds(3);
 
 // The version, or why there is none.
 asio::awaitable<Result<std::string>> probe(InstanceServices& services, InstanceRef in) {

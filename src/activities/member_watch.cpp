@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr auto answer_timeout = 2s;
 constexpr auto fenced_answer_timeout = 200ms;  // of a primary that is being replaced: nobody waits for it
+constexpr auto second_answer_timeout = 500ms;  // of a standby that did not answer last time: it delays the others
 constexpr auto pods_age_max = 5s;              // while all agents answer
 constexpr auto pods_age_trouble = 250ms;       // while one does not
 
@@ -73,7 +74,27 @@ asio::awaitable<void> MemberWatch::ask(const std::string& name, std::chrono::mil
             member.answered_at = Clock::now();
         }
     }
+    member.answered = into.status.has_value();
     if (serves(into)) member.served_at = Clock::now();
+}
+
+// Does an armed member get on with what the primary writes? One whose connection stands but whose server is stopped
+// does not: it neither has what was written at the last look nor more than it had then.
+bool MemberWatch::is_acknowledged(const ha::Record& record, const ha::AgentStatus& primary) {
+    const auto written = ha::parse_lsn(primary.flush_lsn.value_or("")).value_or(ha::Lsn{});
+    bool out = false;
+    for (const auto& name : record.armed) {
+        const auto stream = std::ranges::find_if(*primary.peers, [&](const ha::PeerStatus& peer) {
+            return peer.state == "streaming" && peer.application_name == ha::stream_name(name, record.epoch);
+        });
+        if (stream == primary.peers->end()) continue;
+        auto& flushed = members_[name].flushed;
+        const auto now = ha::parse_lsn(stream->flush_lsn.value_or("")).value_or(ha::Lsn{});
+        out = out || now >= written_ || now > flushed;
+        flushed = now;
+    }
+    written_ = written;
+    return out;
 }
 
 asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std::chrono::milliseconds max_age) {
@@ -90,9 +111,12 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
         decltype(asio::co_spawn(executor, ask("", max_age, answer_timeout, seen.begin()->second), asio::deferred));
     std::vector<Asked> asked;
     for (auto& [name, view] : seen) {
-        const bool replaced = record.primary.empty() && name == record.old_primary;
-        asked.push_back(asio::co_spawn(
-            executor, ask(name, max_age, replaced ? fenced_answer_timeout : answer_timeout, view), asio::deferred));
+        std::chrono::milliseconds timeout = answer_timeout;
+        if (record.primary.empty() && name == record.old_primary)
+            timeout = fenced_answer_timeout;
+        else if (name != record.primary && !members_[name].answered)
+            timeout = second_answer_timeout;
+        asked.push_back(asio::co_spawn(executor, ask(name, max_age, timeout, view), asio::deferred));
     }
     co_await asio::experimental::make_parallel_group(std::move(asked))
         .async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
@@ -109,13 +133,7 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
     }
     if (const auto primary = seen.find(record.primary); primary != seen.end()) {
         auto& view = primary->second;
-        const bool acknowledged =
-            !serves(view) || !view.status->peers ||
-            std::ranges::any_of(*view.status->peers, [&](const ha::PeerStatus& peer) {
-                return peer.state == "streaming" && std::ranges::any_of(record.armed, [&](const std::string& member) {
-                           return peer.application_name == ha::stream_name(member, record.epoch);
-                       });
-            });
+        const bool acknowledged = !serves(view) || !view.status->peers || is_acknowledged(record, *view.status);
         if (acknowledged) replicated_at_ = Clock::now();
         view.unreplicated_ms = acknowledged ? 0 : ms_since(replicated_at_);
     }

@@ -31,10 +31,13 @@ class MemberWatch {
         std::string pod_uid;
         std::string label;  // toygres.io/role as the pod has it
         bool running = false;
+        bool answered = true;
+        ha::Lsn flushed{};  // as the primary last told
         Clock::time_point answered_at = Clock::now();
         Clock::time_point served_at = Clock::now();
     };
     asio::awaitable<void> read_pods();
+    bool is_acknowledged(const ha::Record& record, const ha::AgentStatus& primary);
     asio::awaitable<void> ask(const std::string& name, std::chrono::milliseconds max_age,
                               std::chrono::milliseconds timeout, ha::MemberView& into);
 
@@ -43,6 +46,7 @@ class MemberWatch {
     InstanceRef instance_;
     std::map<std::string, Member> members_;
     Clock::time_point replicated_at_ = Clock::now();
+    ha::Lsn written_{};  // by the primary, at the last look
     Clock::time_point pods_read_at_{};
 };
 

@@ -169,7 +169,8 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
             out.lag_bytes = lag_of(record, seen);
             co_return out;
         }
-        timer.expires_after(moving || !serves ? 50ms : 1000ms);
+        const bool stalls = primary != seen.end() && primary->second.unreplicated_ms > 0;
+        timer.expires_after(moving || !serves ? 50ms : stalls ? 250ms : 1000ms);
         co_await timer.async_wait(asio::use_awaitable);
     }
 }

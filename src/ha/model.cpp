@@ -244,6 +244,7 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
         case EventKind::resync_wanted:
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
             ++r.clones[event.member];
+            std::erase(r.fenced, event.member);  // one that was stopped and retained comes back this way
             if (r.armed.empty()) {
                 ++r.revision;
                 return r;
