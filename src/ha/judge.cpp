@@ -1,5 +1,7 @@
 // What an observation is evidence of.
+#include "ha/membership.hpp"
 #include "ha/model.hpp"
+#include "ha/sight.hpp"
 
 #include <fmt/format.h>
 
@@ -11,44 +13,18 @@ namespace {
 // A standby that heard from the primary so recently: the primary is not down because we cannot reach it.
 constexpr std::int64_t fresh_word_ms = 3'000;
 
-const MemberView* view_of(const Observation& seen, const std::string& member) {
-    const auto it = seen.find(member);
-    return it == seen.end() ? nullptr : &it->second;
-}
-
-bool obeys(const AgentStatus& status, const Record& record) {
-    return Reign{status.epoch, status.revision} >= Reign{record.epoch, record.revision};
-}
-
-// The status of a member that serves in that role and says so itself.
-const AgentStatus* serving(const Observation& seen, const std::string& member, Role role) {
-    const auto* view = view_of(seen, member);
-    if (view == nullptr || !view->status) return nullptr;
-    const auto& status = *view->status;
-    return status.state == AgentState::running && status.ready && status.role == role ? &status : nullptr;
-}
-
-const PeerStatus* stream_of(const AgentStatus& primary, const std::string& member, std::int64_t epoch) {
-    if (!primary.peers) return nullptr;
-    const auto name = stream_name(member, epoch);
-    const auto it = std::ranges::find_if(
-        *primary.peers, [&](const PeerStatus& p) { return p.application_name == name && p.state == "streaming"; });
-    return it == primary.peers->end() ? nullptr : &*it;
-}
-
-Lsn lsn_of(const std::optional<std::string>& text) { return text ? parse_lsn(*text).value_or(Lsn{}) : Lsn{}; }
-
 std::optional<Event> standby_that_streams(const Record& record, const AgentStatus& primary) {
     for (const auto& member : record.members)
-        if (stream_of(primary, member, record.epoch) != nullptr)
+        if ((record.mode == Mode::async || may_be_armed(record, member)) &&
+            stream_of(primary, member, record.epoch) != nullptr)
             return Event{.kind = EventKind::standby_streaming, .member = member};
     return std::nullopt;
 }
 
 // A member that streams, is not waited for yet, and is close enough to be.
 std::optional<Event> standby_to_arm(const Record& record, const AgentStatus& primary, const Policy& policy) {
-    if (record.mode == Mode::async) return std::nullopt;
     for (const auto& member : record.members) {
+        if (!may_be_armed(record, member)) continue;
         const auto* stream = stream_of(primary, member, record.epoch);
         if (stream == nullptr || std::ranges::find(record.armed, member) != record.armed.end()) continue;
         const auto lag = bytes_between(lsn_of(stream->flush_lsn), lsn_of(primary.flush_lsn));
@@ -87,8 +63,9 @@ std::optional<Event> judge_arming(const Record& record, const MemberView& view, 
     return Event{.kind = EventKind::sync_confirmed, .member = record.armed.front(), .lsn = record.arming_lsn};
 }
 
-std::optional<Event> judge_synced(const Record& record, const MemberView& view, const AgentStatus& primary,
+std::optional<Event> judge_synced(const Record& record, const Observation& seen, const AgentStatus& primary,
                                   const Policy& policy) {
+    const auto& view = seen.at(record.primary);
     if (obeys(primary, record) && primary.synchronous_standby_names &&
         *primary.synchronous_standby_names != synchronous_names(record.armed, record.epoch))
         return Event{.kind = EventKind::standby_lost,
@@ -97,6 +74,13 @@ std::optional<Event> judge_synced(const Record& record, const MemberView& view, 
     if (record.durability == Durability::degrade && view.unreplicated_ms >= policy.standby_timeout_ms)
         return Event{.kind = EventKind::standby_lost,
                      .reason = fmt::format("no standby acknowledged for {} ms", view.unreplicated_ms)};
+    // One of several that is gone would keep a failover waiting for its word.
+    for (const auto& member : record.armed)
+        if (const auto* standby = view_of(seen, member);
+            record.armed.size() > 1 && standby != nullptr && standby->astray_ms >= policy.standby_timeout_ms)
+            return Event{.kind = EventKind::standby_lost,
+                         .member = member,
+                         .reason = fmt::format("{} did not stream for {} ms", member, standby->astray_ms)};
     return standby_to_arm(record, primary, policy);
 }
 
@@ -189,15 +173,17 @@ std::string why_no_failover(const Record& record, const Observation& seen, const
         return fmt::format("no standby is proven to hold everything that was acknowledged (the instance is {})",
                            enum_name(record.state));
     if (!record.automatic_failover) return "automatic failover is paused";
+    if (policy.paused_for_all.value_or(false)) return "automatic failover is paused for all instances";
     if (record.last_failover_at && now - *record.last_failover_at < std::chrono::milliseconds(policy.cooldown_ms))
         return fmt::format("the last failover was less than {} s ago", policy.cooldown_ms / 1000);
     const auto* view = view_of(seen, record.primary);
     if (view != nullptr && view->status && view->status->disk_free_bytes &&
         *view->status->disk_free_bytes < policy.disk_reserve_bytes)
         return "the primary's volume is full: a standby of the same size would fill as well";
-    const bool alive = std::ranges::any_of(
-        record.armed, [&](const std::string& member) { return serving(seen, member, Role::replica) != nullptr; });
-    if (!alive) return "the standby does not answer either";
+    // Each of them may be the only one that has the last of what was acknowledged.
+    for (const auto& member : record.armed)
+        if (serving(seen, member, Role::replica) == nullptr)
+            return fmt::format("the standby {}, which may alone hold the last commits, does not answer either", member);
     return {};
 }
 
@@ -211,13 +197,15 @@ std::optional<std::string> blocked_because(const Record& record, const Observati
     return why.empty() ? std::nullopt : std::optional(std::move(why));
 }
 
-std::optional<Event> judge(const Record& record, const Observation& seen, const Policy& policy, Timestamp now) {
-    if (record.state == State::held) return std::nullopt;
+namespace {
+
+// What the state of the instance asks for; `primary`: null while it does not serve.
+std::optional<Event> judge_state(const Record& record, const Observation& seen, const Policy& policy, Timestamp now,
+                                 const AgentStatus* primary) {
     if (record.state == State::failing_over && record.primary.empty()) return judge_failing_over(record, seen);
     const bool stopping =
         record.state == State::switching && std::ranges::find(record.fenced, record.primary) != record.fenced.end();
     if (stopping) return judge_stopping(record, seen, now);
-    const auto* primary = serving(seen, record.primary, Role::primary);
     if (primary == nullptr) {
         if (record.state == State::synced && primary_is_down(record, seen, policy) &&
             why_no_failover(record, seen, policy, now).empty())
@@ -238,7 +226,7 @@ std::optional<Event> judge(const Record& record, const Observation& seen, const 
         case State::arming:
             return judge_arming(record, view, *primary, policy);
         case State::synced:
-            return judge_synced(record, view, *primary, policy);
+            return judge_synced(record, seen, *primary, policy);
         case State::degrading:
             if (!obeys(*primary, record) || !primary->synchronous_standby_names.value_or("?").empty())
                 return std::nullopt;
@@ -252,59 +240,13 @@ std::optional<Event> judge(const Record& record, const Observation& seen, const 
     }
 }
 
-Result<Event> event_for(const Request& request, const Record& record, const Observation& seen) {
-    const auto refuse = [](std::string code, std::string message) {
-        return std::unexpected(Error{ErrorKind::conflict, std::move(code), std::move(message)});
-    };
-    const auto known = [&](const std::string& member) {
-        return std::ranges::find(record.members, member) != record.members.end();
-    };
-    if (!request.target.empty() && !known(request.target))
-        return refuse("bad_target", fmt::format("{} is not a member; members are {}", request.target,
-                                                fmt::join(record.members, ", ")));
-    if (!request.target.empty() && request.target == record.primary)
-        return refuse("bad_target", fmt::format("{} is the primary already", request.target));
-    Event event{.kind = EventKind::hold_wanted, .member = request.target, .reason = request.reason, .request = request};
-    if (request.kind == "hold") return event;
-    if (request.kind == "resume") {
-        event.kind = EventKind::resume_wanted;
-        return event;
-    }
-    if (request.kind == "resync") {
-        event.kind = EventKind::resync_wanted;
-        if (event.member.empty())
-            for (const auto& member : record.members)
-                if (member != record.primary) event.member = member;
-        if (event.member.empty()) return refuse("bad_target", "there is no standby");
-        return event;
-    }
+}  // namespace
+
+std::optional<Event> judge(const Record& record, const Observation& seen, const Policy& policy, Timestamp now) {
+    if (record.state == State::held) return std::nullopt;
     const auto* primary = serving(seen, record.primary, Role::primary);
-    const bool healthy = primary != nullptr;
-    if (event.member.empty() && !record.armed.empty()) event.member = record.armed.front();
-    if (event.member.empty())
-        for (const auto& member : record.members)
-            if (member != record.primary && serving(seen, member, Role::replica) != nullptr) event.member = member;
-    if (event.member.empty()) return refuse("bad_target", "there is no standby that could become the primary");
-    event.request->target = event.member;
-    const bool armed = std::ranges::find(record.armed, event.member) != record.armed.end();
-    if (request.kind == "switchover") {
-        event.kind = EventKind::switchover_wanted;
-        if (!healthy) return refuse("primary_unhealthy", "the primary does not serve; a failover is what can help");
-        if (record.state != State::synced)
-            return refuse("not_synced", fmt::format("the instance is {}; a switchover waits until it is synced",
-                                                    enum_name(record.state)));
-        if (!armed || stream_of(*primary, event.member, record.epoch) == nullptr)
-            return refuse("bad_target", event.member + " does not stream synchronously");
-        return event;
-    }
-    event.kind = EventKind::failover_wanted;
-    if (healthy && !request.force)
-        return refuse("primary_healthy", "the primary is healthy: use a switchover, or force the failover");
-    if (!request.allow_data_loss && !(record.failover_safe && armed))
-        return refuse("not_failover_safe",
-                      fmt::format("{} is not proven to hold every acknowledged commit; allow_data_loss accepts that",
-                                  event.member));
-    return event;
+    auto event = judge_state(record, seen, policy, now, primary);
+    return event ? event : judge_membership(record, seen, primary);
 }
 
 }  // namespace toygres::ha

@@ -1,5 +1,7 @@
 #include "ha/model.hpp"
 
+#include "ha/membership.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -53,8 +55,12 @@ Record promote(Record r, const std::string& member) {
 Record end_change(Record r, Timestamp now) {
     ++r.revision;
     if (r.state == State::failing_over) r.last_failover_at = now;
-    const bool retained = r.request && r.request->old_primary_action != OldPrimary::convert_to_replica;
-    if (!retained) r.fenced.clear();
+    const auto action = r.request ? r.request->old_primary_action : OldPrimary::convert_to_replica;
+    if (action == OldPrimary::convert_to_replica) r.fenced.clear();
+    if (action == OldPrimary::terminate) {
+        const auto old = r.old_primary;
+        r = leave(std::move(r), old, std::nullopt);
+    }
     r.state = r.members.size() > 1 ? State::rejoining : State::single;
     r.request.reset();
     r.failover.clear();
@@ -68,6 +74,14 @@ Record resumed(Record r) {
     else
         r.state = r.members.size() > 1 ? State::degraded : State::single;
     return r;
+}
+
+Record configure(Record r, const Settings& wanted) {
+    r.automatic_failover = wanted.automatic_failover.value_or(r.automatic_failover);
+    r.durability = wanted.durability.value_or(r.durability);
+    const bool stops_waiting = wanted.mode == Mode::async && r.mode == Mode::sync && !r.armed.empty();
+    r.mode = wanted.mode.value_or(r.mode);
+    return stops_waiting ? disarm(std::move(r), State::degrading) : r;
 }
 
 Record lose_standby(Record r, const std::string& member) {
@@ -116,7 +130,7 @@ Outcome outcome(State state, EventKind event) {
         case primary_ready:
             return only({creating});
         case standby_streaming:
-            return only({joining, degraded, rejoining});
+            return only({joining, catching_up, arming, synced, degrading, degraded, rejoining});
         case standby_caught_up:
             return only({catching_up, synced});
         case names_took_effect:
@@ -145,6 +159,16 @@ Outcome outcome(State state, EventKind event) {
             return or_refuse({single, joining, catching_up, arming, synced, degrading, degraded, rejoining, held});
         case resume_wanted:
             return or_refuse({held});
+        case add_wanted:
+            return or_refuse({single, joining, catching_up, arming, synced, degrading, degraded, rejoining});
+        case remove_wanted:
+            return or_refuse({joining, catching_up, arming, synced, degrading, degraded, rejoining});
+        case configure_wanted:
+            return or_refuse({single, joining, catching_up, arming, synced, degrading, degraded, rejoining, held});
+        case member_released:
+            return only({joining, catching_up, synced, degraded, rejoining});
+        case member_erased:
+            return state == creating ? Outcome::ignore : Outcome::advance;
     }
     return Outcome::refuse;
 }
@@ -163,18 +187,28 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
             r.initialized = true;
             ++r.revision;
             return r;
-        case EventKind::standby_streaming:
-            r.state = State::catching_up;
-            if (r.old_primary == event.member) r.old_primary.clear();
+        case EventKind::standby_streaming: {
+            if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
+            const bool waited_for = record.mode == Mode::async || may_be_armed(record, event.member);
+            const bool nobody_streamed =
+                r.state == State::joining || r.state == State::degraded || r.state == State::rejoining;
+            if (waited_for && nobody_streamed) {
+                r.state = State::catching_up;
+                if (r.old_primary == event.member) r.old_primary.clear();
+            }
+            if (!may_be_armed(record, event.member)) r = settle(std::move(r), event.member);
             return r;
+        }
         case EventKind::standby_caught_up:
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
-            if (r.mode == Mode::async || contains(r.armed, event.member)) return record;
+            if (!may_be_armed(r, event.member) || contains(r.armed, event.member)) return record;
             // While synced: whoever fails over has to hear both from now on, before either may acknowledge alone.
             r.armed.push_back(event.member);
             if (r.state == State::catching_up) {
                 r.state = State::arming;
                 r.arming_lsn.clear();
+            } else {
+                r = settle(std::move(r), event.member);
             }
             ++r.revision;
             return r;
@@ -185,6 +219,7 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
             if (r.arming_lsn.empty()) return conflict("not_now", "it is not known from where on commits wait");
             r.state = State::synced;
             r.failover_safe = true;
+            for (const auto& member : record.armed) r = settle(std::move(r), member);
             return r;
         case EventKind::standby_lost:
             return lose_standby(std::move(r), event.member);
@@ -255,6 +290,19 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
             return r;
         case EventKind::resume_wanted:
             return resumed(std::move(r));
+        case EventKind::add_wanted:
+            return join(std::move(r), event);
+        case EventKind::remove_wanted:
+            if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
+            r = leave(std::move(r), event.member,
+                      event.request ? std::optional(event.request->operation) : std::nullopt);
+            return contains(r.armed, event.member) ? lose_standby(std::move(r), event.member) : r;
+        case EventKind::configure_wanted:
+            return configure(std::move(r), event.request.value_or(Request{}).settings.value_or(Settings{}));
+        case EventKind::member_released:
+            return release(std::move(r), event.member);
+        case EventKind::member_erased:
+            return forget(std::move(r), event.member);
     }
     return record;
 }

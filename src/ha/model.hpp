@@ -42,10 +42,41 @@ BOOST_DESCRIBE_ENUM(Durability, strict, degrade)
 enum class OldPrimary { convert_to_replica, stop_and_retain, terminate };
 BOOST_DESCRIBE_ENUM(OldPrimary, convert_to_replica, stop_and_retain, terminate)
 
+// What is wished of an instance as a whole; absent: as it is.
+struct Settings {
+    std::optional<Mode> mode;
+    std::optional<Durability> durability;
+    std::optional<bool> automatic_failover;
+    Json policy;  // fields of Policy, by name; null: none
+    bool operator==(const Settings&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Settings, (), (mode, durability, automatic_failover, policy))
+
+enum class Standing {
+    joining,  // was added, does not hold yet what it shall
+    present,  //
+    leaving,  // nobody waits for it any more, once that is proven it is let go
+    removed,  // out of the topology; its pod and its disk are being deleted
+};
+BOOST_DESCRIBE_ENUM(Standing, joining, present, leaving, removed)
+
+// A standby that was added, or is to leave: what is known of it beyond the instance's own mode.
+struct Standby {
+    Standing standing = Standing::joining;
+    Mode mode = Mode::sync;                     // async: its word is never waited for
+    std::optional<std::int64_t> max_lag_bytes;  // an alert beyond this; absent: the policy's
+    std::optional<std::string> zone;            // topology.kubernetes.io/zone of the node it has to run on
+    std::optional<std::string> operation;       // that ends when it is present, or gone
+    bool operator==(const Standby&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Standby, (), (standing, mode, max_lag_bytes, zone, operation))
+
+inline constexpr std::size_t members_max = 5;
+
 // What an operator asked for, until it is done or has failed.
 struct Request {
     std::string operation;
-    std::string kind;    // switchover | failover | resync | hold | resume
+    std::string kind;    // switchover | failover | promote | resync | add | remove | configure | hold | resume
     std::string target;  // a member; empty: the best one
     bool allow_data_loss = false;
     bool force = false;
@@ -54,11 +85,15 @@ struct Request {
     std::int64_t timeout_ms = 60'000;  // for the old primary's stop and the target's receipt of its last word
     std::string reason;
     std::string actor;
+    // A switchover of an instance that is not synced waits until then for it to be; absent: it is refused at once.
+    std::optional<Timestamp> wait_until;
+    std::optional<Standby> standby;    // of the member to add
+    std::optional<Settings> settings;  // to configure
     bool operator==(const Request&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Request, (),
                       (operation, kind, target, allow_data_loss, force, dry_run, old_primary_action, timeout_ms, reason,
-                       actor))
+                       actor, wait_until, standby, settings))
 
 // On record in the CMS, changed by advance() alone.
 struct Record {
@@ -81,15 +116,27 @@ struct Record {
     std::optional<Timestamp> change_began_at;
     std::optional<Timestamp> last_failover_at;
     bool automatic_failover = true;
+    // By member; absent for those that came with the instance and stay.
+    std::optional<std::map<std::string, Standby>> standbys;
+    std::optional<std::int64_t> last_number;  // the highest that a member was ever given; absent: as many as there are
     bool operator==(const Record&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Record, (),
                       (state, mode, durability, epoch, revision, primary, members, armed, failover_safe, arming_lsn,
                        old_primary, fenced, clones, initialized, request, failover, change_began_at, last_failover_at,
-                       automatic_failover))
+                       automatic_failover, standbys, last_number))
 
 // What the agents shall obey now.
 Topology topology_of(const Record& record);
+// What is on record of a standby beyond the instance's mode; null: it came with the instance and stays.
+const Standby* standby_of(const Record& record, const std::string& member);
+// Commits may wait for its word: a member of a synchronous instance that is neither asynchronous itself nor leaving.
+bool may_be_armed(const Record& record, const std::string& member);
+// The name of a member that is added: numbers are never given twice, so that nothing an earlier member has left behind
+// (a volume, a slot) is taken for its own.
+std::string next_member(const Record& record);
+// Members whose objects in Kubernetes go.
+std::vector<std::string> removed_members(const Record& record);
 
 struct Policy {
     std::int64_t crash_restart_grace_ms = 3'000;  // a primary that ended may come back by itself for so long
@@ -98,10 +145,17 @@ struct Policy {
     std::int64_t lag_to_arm_bytes = 16 << 20;
     std::int64_t cooldown_ms = 300'000;          // between automatic failovers
     std::int64_t disk_reserve_bytes = 32 << 20;  // a primary with less fails for want of room: a standby would too
+    // Absent in policies of earlier releases.
+    std::optional<std::int64_t> lag_alert_bytes;  // default 10 MB
+    std::optional<std::int64_t> lag_alert_ms;     // default 10 s
+    std::optional<std::string> custom_check;      // a query whose first value is true while all is well
+    std::optional<bool> paused_for_all;           // automatic failover of all instances; not kept with the policy
 };
 BOOST_DESCRIBE_STRUCT(Policy, (),
                       (crash_restart_grace_ms, silence_ms, standby_timeout_ms, lag_to_arm_bytes, cooldown_ms,
-                       disk_reserve_bytes))
+                       disk_reserve_bytes, lag_alert_bytes, lag_alert_ms, custom_check, paused_for_all))
+inline constexpr std::int64_t lag_alert_bytes_default = 10'000'000;
+inline constexpr std::int64_t lag_alert_ms_default = 10'000;
 
 // One member as it is seen now.
 struct MemberView {
@@ -110,8 +164,11 @@ struct MemberView {
     std::int64_t down_ms = 0;           // since postgres was last known to serve in its role; 0: it does
     bool gone = false;                  // Kubernetes has no running container for it
     std::int64_t unreplicated_ms = 0;   // of the primary: since an armed member last acknowledged; 0: one does
+    std::int64_t astray_ms = 0;         // of an armed standby: since the primary last saw it stream; 0: it does
+    bool erased = false;                // of a removed one: Kubernetes has nothing of it any more
 };
-BOOST_DESCRIBE_STRUCT(MemberView, (), (status, silent_ms, down_ms, gone, unreplicated_ms))
+BOOST_DESCRIBE_STRUCT(MemberView, (), (status, silent_ms, down_ms, gone, unreplicated_ms, astray_ms, erased))
+// Of the members, and of those that are removed.
 using Observation = std::map<std::string, MemberView>;
 
 enum class EventKind {
@@ -132,10 +189,16 @@ enum class EventKind {
     resync_wanted,      // `member` shall be cloned afresh
     hold_wanted,
     resume_wanted,
+    add_wanted,        // `member` is its name to be
+    remove_wanted,     // `member` shall leave
+    configure_wanted,  // settings of the request
+    member_released,   // nobody waits for `member` any more: out of the topology with it
+    member_erased,     // nothing is left of `member`
 };
 BOOST_DESCRIBE_ENUM(EventKind, primary_ready, standby_streaming, standby_caught_up, names_took_effect, sync_confirmed,
                     standby_lost, relaxed, primary_down, primary_stopped, stop_failed, positions_frozen, promoted,
-                    switchover_wanted, failover_wanted, resync_wanted, hold_wanted, resume_wanted)
+                    switchover_wanted, failover_wanted, resync_wanted, hold_wanted, resume_wanted, add_wanted,
+                    remove_wanted, configure_wanted, member_released, member_erased)
 
 struct Event {
     EventKind kind;
@@ -166,9 +229,25 @@ std::string why_no_failover(const Record& record, const Observation& seen, const
 std::optional<std::string> blocked_because(const Record& record, const Observation& seen, const Policy& policy,
                                            Timestamp now);
 
+// The request is a switchover that waits for the instance to be synced.
+bool waits_for_sync(const Request& request, const Record& record, Timestamp now);
+
 // What an operator's request means now. Errors (all conflict): "primary_healthy", "primary_unhealthy", "not_synced",
-// "not_failover_safe", "bad_target", "not_now": each says what is in the way and what to do.
+// "not_failover_safe", "bad_target", "too_many_members", "asynchronous", "not_now": each says what is in the way and
+// what to do.
 Result<Event> event_for(const Request& request, const Record& record, const Observation& seen);
+
+// Something that people should look at, for as long as it lasts.
+struct Alert {
+    std::string kind;    // lag | unprotected | disk_low
+    std::string member;  // empty: of the instance
+    std::string message;
+};
+BOOST_DESCRIBE_STRUCT(Alert, (), (kind, member, message))
+// All that the observation gives reason for, one of each kind and member. One that is `active` lasts until things are
+// clearly better, and while nothing is known.
+std::vector<Alert> alerts_of(const Record& record, const Observation& seen, const Policy& policy,
+                             const std::vector<Alert>& active);
 
 // The armed or given member that holds the most, among those that obey the record's topology and receive from nobody.
 std::optional<std::string> most_advanced(const Record& record, const Observation& seen);

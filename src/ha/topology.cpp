@@ -2,11 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace toygres::ha {
 
 Role role_of(const Topology& topology, const std::string& member) {
     if (!topology.members.contains(member)) return Role::none;
     return topology.primary == member ? Role::primary : Role::replica;
+}
+
+std::int64_t number_of(const std::string& member) {
+    const auto digits = member.substr(member.rfind('-') + 1);
+    std::int64_t number = 0;
+    const auto end = digits.data() + digits.size();
+    const auto [at, error] = std::from_chars(digits.data(), end, number);
+    return error == std::errc() && at == end && number > 0 ? number : 0;
 }
 
 std::string stream_name(const std::string& member, std::int64_t epoch) { return fmt::format("{}_e{}", member, epoch); }

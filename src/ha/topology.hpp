@@ -59,6 +59,9 @@ BOOST_DESCRIBE_ENUM(Role, none, primary, replica)
 // The role of a member; `none` for one that the topology does not know. Without a primary all members are replicas.
 Role role_of(const Topology& topology, const std::string& member);
 
+// The number at the end of a member's name, "<instance>-<number>"; 0 when there is none.
+std::int64_t number_of(const std::string& member);
+
 // The name under which a member streams, "<member>_e<epoch>": a replica of another reign can never acknowledge for
 // this.
 std::string stream_name(const std::string& member, std::int64_t epoch);

@@ -1,6 +1,6 @@
-// All that can happen to an instance of two members, explored: the control plane may crash between any two steps, a
-// member may die or be out of reach at any moment, a message may be as old as it likes. The record is advanced by the
-// product's own judge() and advance(); what members do is the agents' rules in short.
+// All that can happen to an instance of two or three members, explored: the control plane may crash between any two
+// steps, a member may die or be out of reach at any moment, a message may be as old as it likes. The record is advanced
+// by the product's own judge() and advance(); what members do is the agents' rules in short.
 #include "ha/model.hpp"
 #include "support/catch.hpp"
 
@@ -53,6 +53,8 @@ struct World {
         if (judged)
             out += fmt::format("?{}{}{}@{}.{}", static_cast<int>(judged->kind), judged->member, judged->lsn,
                                judged_at.epoch, judged_at.revision);
+        for (const auto& [member, standby] : record.standbys.value_or(std::map<std::string, Standby>()))
+            out += fmt::format("+{}{}", member, static_cast<int>(standby.standing));
         for (const auto& [name, m] : members)
             out += fmt::format("/{}.{}:{}{}{}{}{}:{}", m.obeyed.epoch, m.obeyed.revision, static_cast<int>(m.role),
                                m.has_data, m.clean, m.streams, m.log, m.reign);
@@ -63,6 +65,17 @@ struct World {
 const Timestamp hour_one{std::chrono::hours(1)};
 
 std::string position(const std::string& log) { return to_string(Lsn{log.size() + 1}); }
+
+// As a server of that member has it; empty for one that the topology does not know.
+std::string names_of(const Topology& t, const std::string& name) {
+    const auto it = t.members.find(name);
+    return it == t.members.end() ? std::string() : it->second.synchronous_standby_names.value_or("");
+}
+
+bool is_fenced(const Topology& t, const std::string& name) {
+    const auto it = t.members.find(name);
+    return it == t.members.end() || it->second.fenced.value_or(false);
+}
 
 // What the agent of `name` would report.
 AgentStatus status_of(const World& w, const std::string& name) {
@@ -76,7 +89,7 @@ AgentStatus status_of(const World& w, const std::string& name) {
     s.revision = m.obeyed.revision;
     if (m.role == Role::primary) {
         s.flush_lsn = position(m.log);
-        s.synchronous_standby_names = m.obeyed.members.at(name).synchronous_standby_names.value_or(std::string());
+        s.synchronous_standby_names = names_of(m.obeyed, name);
         s.peers.emplace();
         for (const auto& [other, peer] : w.members)
             if (peer.streams && peer.obeyed.primary == name)
@@ -95,7 +108,7 @@ AgentStatus status_of(const World& w, const std::string& name) {
 
 class Explorer {
   public:
-    explicit Explorer(Bounds bounds) : bounds_(bounds) {}
+    Explorer(Bounds bounds, std::vector<Request> requests) : bounds_(bounds), requests_(std::move(requests)) {}
     std::vector<std::string> violations;
     std::set<State> reached;
     std::size_t explored = 0;
@@ -126,8 +139,15 @@ class Explorer {
         // I2: the live primary of the record's reign waits for the armed.
         for (const auto& [name, m] : w.members)
             if (m.role == Role::primary && m.obeyed.epoch == r.epoch && name == r.primary &&
-                m.obeyed.members.at(name).synchronous_standby_names != synchronous_names(r.armed, r.epoch))
+                names_of(m.obeyed, name) != synchronous_names(r.armed, r.epoch) && !waits_for_more(r, m, name))
                 violate(w, "failover_safe, but the live primary does not wait for the armed");
+    }
+
+    // A standby more is on record than the primary has heard of: whoever fails over asks it as well.
+    static bool waits_for_more(const Record& r, const Member& m, const std::string& name) {
+        const auto names = names_of(m.obeyed, name);
+        const auto named = [&](const std::string& armed) { return names.contains(stream_name(armed, r.epoch)); };
+        return !names.empty() && std::ranges::any_of(r.armed, named) && m.obeyed.revision < r.revision;
     }
 
     void control_plane(const World& w) {
@@ -162,7 +182,7 @@ class Explorer {
             next.judged_at = {w.record.epoch, w.record.revision};
             add(std::move(next));
         };
-        for (unsigned reach = 0; reach < 4; ++reach)
+        for (unsigned reach = 0; reach < (1U << statuses.size()); ++reach)
             for (const bool patient : {false, true}) {
                 Observation seen;
                 unsigned bit = 0;
@@ -173,11 +193,18 @@ class Explorer {
                     if (!serves && patient) view.silent_ms = view.down_ms = 3'600'000;
                     const bool replicated = view.status && view.status->peers && !view.status->peers->empty();
                     if (!replicated && patient) view.unreplicated_ms = 3'600'000;
+                    if (patient && !w.members.at(name).streams) view.astray_ms = 3'600'000;
+                    view.erased = !w.record.members.empty() && !on_record(w, name);
                 }
                 if (const auto event = judge(w.record, seen, Policy{.cooldown_ms = 0}, hour_one)) take(*event, false);
                 if (w.record.state == State::synced && !w.asked)
-                    if (const auto wanted = event_for({.kind = "switchover"}, w.record, seen)) take(*wanted, true);
+                    for (const auto& request : requests_)
+                        if (const auto wanted = event_for(request, w.record, seen)) take(*wanted, true);
             }
+    }
+
+    static bool on_record(const World& w, const std::string& name) {
+        return std::ranges::find(w.record.members, name) != w.record.members.end();
     }
 
     void acts(const World& w, const std::string& name) {
@@ -229,7 +256,7 @@ class Explorer {
         const bool other_upstream = m.obeyed.primary != t.primary || m.obeyed.epoch != t.epoch;
         m.obeyed = t;
         if (other_upstream) m.streams = false;
-        const auto fenced = t.members.at(name).fenced.value_or(false);
+        const auto fenced = is_fenced(t, name);
         if (m.role == Role::primary && (fenced || t.primary != name)) {
             stop(w, name, true);
         } else if (m.role == Role::replica) {
@@ -245,7 +272,7 @@ class Explorer {
     void start(World& w, const std::string& name) {
         auto& m = w.members[name];
         const auto& t = m.obeyed;
-        if (t.members.at(name).fenced.value_or(false)) return;
+        if (is_fenced(t, name)) return;
         if (t.primary == name) {
             if (!m.has_data && (t.initialized.value_or(false) || t.epoch > 1)) return;
             if (m.has_data && m.reign != t.epoch && m.reign != 0 && t.epoch > m.reign) return promote(w, name);
@@ -308,7 +335,7 @@ class Explorer {
         }
         if (!w.waiting.starts_with(name)) return;
         const char commit = w.waiting.back();
-        const auto names = m.obeyed.members.at(name).synchronous_standby_names.value_or("");
+        const auto names = names_of(m.obeyed, name);
         bool acknowledged = names.empty();
         for (const auto& [other, peer] : w.members)
             if (peer.streams && peer.obeyed.primary == name && peer.log.contains(commit) &&
@@ -325,6 +352,7 @@ class Explorer {
     }
 
     Bounds bounds_;
+    std::vector<Request> requests_;  // one of which an operator makes once, while the instance is synced
     std::deque<World> queue_;
     std::unordered_set<std::string> seen_;
 };
@@ -374,8 +402,19 @@ World at_promotion() {
     return w;
 }
 
-std::set<State> explore(World start, Bounds bounds) {
-    Explorer explorer(bounds);
+// Three members: "a" is the primary, "b" and "c" hold everything.
+World at_synced_of_three() {
+    auto w = at_synced();
+    w.record.members.emplace_back("c");
+    w.record.armed.emplace_back("c");
+    w.cluster = topology_of(w.record);
+    w.members["c"] = w.members["b"];
+    for (auto& [name, member] : w.members) member.obeyed = w.cluster;
+    return w;
+}
+
+std::set<State> explore(World start, Bounds bounds, std::vector<Request> requests = {{.kind = "switchover"}}) {
+    Explorer explorer(bounds, std::move(requests));
     explorer.run(std::move(start));
     for (const auto& violation : explorer.violations) UNSCOPED_INFO(violation);
     INFO(explorer.explored << " worlds, " << explorer.promotions << " promotions");
@@ -401,4 +440,22 @@ TEST_CASE("exploration: after a promotion, whatever dies, until it is synced aga
     const auto reached = explore(at_promotion(), {.epochs = 3, .revisions = 10, .commits = 2});
     for (const auto state : {State::rejoining, State::catching_up, State::arming, State::synced})
         CHECK(reached.contains(state));
+}
+
+TEST_CASE("exploration: the standby is removed while whatever dies") {
+    const auto reached =
+        explore(at_synced(), {.epochs = 2, .revisions = 7, .commits = 2}, {{.kind = "remove", .target = "b"}});
+    for (const auto state : {State::degrading, State::degraded, State::single, State::failing_over})
+        CHECK(reached.contains(state));
+}
+
+TEST_CASE("exploration: three members, whatever dies: who is promoted lacks nothing of what either acknowledged") {
+    const auto reached = explore(at_synced_of_three(), {.epochs = 2, .revisions = 6, .commits = 1}, {});
+    for (const auto state : {State::arming, State::failing_over, State::rejoining}) CHECK(reached.contains(state));
+}
+
+TEST_CASE("exploration: one of three is removed while whatever dies") {
+    const auto reached =
+        explore(at_synced_of_three(), {.epochs = 2, .revisions = 5, .commits = 1}, {{.kind = "remove", .target = "b"}});
+    for (const auto state : {State::arming, State::synced, State::failing_over}) CHECK(reached.contains(state));
 }

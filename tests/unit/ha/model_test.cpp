@@ -1,14 +1,11 @@
-#include "ha/model.hpp"
-
-#include "support/catch.hpp"
+#include "fixture.hpp"
 
 using namespace toygres;
 using namespace toygres::ha;
+using namespace toygres::ha::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-const Timestamp noon{std::chrono::hours(12)};
 
 constexpr State states[] = {State::creating,  State::single,       State::joining,   State::catching_up,
                             State::arming,    State::synced,       State::degrading, State::degraded,
@@ -19,55 +16,9 @@ constexpr EventKind events[] = {
     EventKind::relaxed,           EventKind::primary_down,      EventKind::primary_stopped,
     EventKind::stop_failed,       EventKind::positions_frozen,  EventKind::promoted,
     EventKind::switchover_wanted, EventKind::failover_wanted,   EventKind::resync_wanted,
-    EventKind::hold_wanted,       EventKind::resume_wanted};
-
-// A record as it may be in that state: a primary "a" and a standby "b".
-Record record_in(State state) {
-    Record r{.state = state, .epoch = 4, .revision = 9, .primary = "a", .members = {"a", "b"}, .initialized = true};
-    if (state == State::arming || state == State::synced || state == State::switching || state == State::failing_over)
-        r.armed = {"b"};
-    r.failover_safe = state == State::synced || state == State::switching || state == State::failing_over;
-    if (state == State::arming) r.arming_lsn = "0/10";
-    if (state == State::switching) r.fenced = {"a"};
-    if (state == State::failing_over) {
-        r.primary = "";
-        r.old_primary = "a";
-        r.fenced = {"a"};
-    }
-    return r;
-}
-
-AgentStatus serving(const std::string& member, Role role, const Record& r) {
-    AgentStatus s{};
-    s.member = member;
-    s.state = AgentState::running;
-    s.ready = true;
-    s.role = role;
-    s.epoch = r.epoch;
-    s.revision = r.revision;
-    if (role == Role::primary) {
-        s.flush_lsn = "0/500";
-        s.synchronous_standby_names = synchronous_names(r.armed, r.epoch);
-        s.peers.emplace();
-    } else {
-        s.receive_lsn = "0/500";
-    }
-    return s;
-}
-
-PeerStatus stream(const std::string& member, std::int64_t epoch, std::string sync, std::string flushed) {
-    return {stream_name(member, epoch), "streaming", std::move(sync), std::move(flushed), std::nullopt, std::nullopt};
-}
-
-Observation healthy(const Record& r) {
-    Observation out;
-    out["a"].status = serving("a", Role::primary, r);
-    out["a"].status->peers->push_back(stream("b", r.epoch, r.armed.empty() ? "async" : "quorum", "0/500"));
-    out["b"].status = serving("b", Role::replica, r);
-    return out;
-}
-
-Record after(Record r, Event event) { return value_or_raise(advance(r, event, noon)); }
+    EventKind::hold_wanted,       EventKind::resume_wanted,     EventKind::add_wanted,
+    EventKind::remove_wanted,     EventKind::configure_wanted,  EventKind::member_released,
+    EventKind::member_erased};
 
 }  // namespace
 
