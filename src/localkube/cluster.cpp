@@ -176,7 +176,9 @@ std::optional<ProcessId> running_cluster(const std::string& state_dir) {
     const auto text = read_file(state_dir + "/cluster.pid");
     const auto json = text ? parse_json(*text) : std::unexpected(text.error());
     if (!json) return std::nullopt;
-    return decode<ProcessId>(*json);
+    // One that was killed has left its number; the new one, which holds the lock already, writes its own when it is up.
+    const auto process = decode<ProcessId>(*json);
+    return identify_process(process.pid) == process ? std::optional(process) : std::nullopt;
 }
 
 Result<void> end_cluster(const std::string& state_dir, bool stop_pods, std::chrono::seconds time_limit) {
