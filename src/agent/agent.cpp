@@ -89,7 +89,9 @@ asio::awaitable<void> Agent::tick() {
 
 Situation Agent::look() {
     topology_.read_file();
+    if (options_.native) see_promotion_by_hand();
     Situation s{};
+    s.keeps_lost_data = options_.native.has_value();
     s.stop_requested = stop_requested_;
     s.member = options_.member;
     s.topology = topology_.current();

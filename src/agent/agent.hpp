@@ -51,6 +51,10 @@ class Agent {
     void note_failed_try(const Error& error);
     bool room_for_another(std::int64_t size_bytes) const;
 
+    // agent_native.cpp: what a member without a control plane does besides.
+    void see_promotion_by_hand();
+    asio::awaitable<Result<void>> claim_slot(std::string primary);
+
     // agent_server.cpp: what is done with the server.
     void start_server(ha::Role role);
     void reload();

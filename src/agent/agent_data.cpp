@@ -50,7 +50,8 @@ asio::awaitable<void> Agent::prepare(Action action) {
 
 void Agent::note_failed_try(const Error& error) {
     note_error(error);
-    if (error.code == "cannot_rewind") return caretaker_.note_lost();
+    const bool another_system = error.code == "another_system" && options_.native;
+    if (error.code == "cannot_rewind" || another_system) return caretaker_.note_lost();
     if (error.code == "rewind_broken") return;
     const bool passes = error.kind == ErrorKind::transient || error.kind == ErrorKind::timeout;
     start_not_before_ = Clock::now() + std::min(pause_first * (1 << std::min(failed_tries_++, 10)),
@@ -103,6 +104,7 @@ asio::awaitable<Result<void>> Agent::clone() {
     if (!co_await psql_.serves_replicas(topology.primary))
         co_return std::unexpected(
             Error{ErrorKind::transient, "source_refuses", topology.primary + " does not serve replicas"});
+    if (auto claimed = co_await claim_slot(topology.primary); !claimed) co_return claimed;
     auto done = co_await clone_data(options_, binaries_, data_,
                                     {.source = topology.primary,
                                      .user = *user,
@@ -127,15 +129,17 @@ asio::awaitable<Result<void>> Agent::rewind() {
         co_return written;
     const auto source = co_await ask_source(psql_, topology.primary);
     if (!source) co_return std::unexpected(source.error());
+    if (auto claimed = co_await claim_slot(topology.primary); !claimed) co_return claimed;
     const auto note_unfinished = [this](Unfinished unfinished) -> Result<void> {
         if (change_note([unfinished](VolumeNote& note) { note.unfinished = unfinished; })) return {};
         return std::unexpected(Error{ErrorKind::internal, "note_unwritable", last_error_.value_or("")});
     };
-    auto done = co_await rewind_data(
-        options_, binaries_, data_, psql_,
-        {.source = topology.primary, .known = *source, .lock_fd = lock_->get(), .on_point_of_no_return = [&] {
-             return note_unfinished(Unfinished::rewind);
-         }});
+    auto done = co_await rewind_data(options_, binaries_, data_, psql_,
+                                     {.source = topology.primary,
+                                      .known = *source,
+                                      .lock_fd = lock_->get(),
+                                      .to_newer_only = options_.native.has_value(),
+                                      .on_point_of_no_return = [&] { return note_unfinished(Unfinished::rewind); }});
     if (done) done = note_unfinished(Unfinished::nothing);
     if (done) caretaker_.note_rewound();
     co_return done;

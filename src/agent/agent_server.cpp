@@ -51,6 +51,7 @@ void Agent::start_server(ha::Role role) {
     const bool promotes = topology.primary == options_.member && role == ha::Role::replica;
     const bool noted = change_note([&](VolumeNote& note) {
         note.held_data = true;
+        if (options_.native) note.native = NativeNote{options_.native->role, options_.native->reclone};
         if (!promotes && note.unfinished == Unfinished::promotion) note.unfinished = Unfinished::nothing;
     });
     if (!noted) return failed({ErrorKind::internal, "note_unwritable", last_error_.value_or("")});

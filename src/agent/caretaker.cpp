@@ -11,6 +11,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds slots_interval{10};
+constexpr std::chrono::seconds slot_retry_interval{2};
 constexpr std::chrono::milliseconds look_interval_max{5'000};
 constexpr int starting_patience = 4;
 
@@ -34,6 +35,7 @@ void Caretaker::begin_anew() {
     ++server_number_;
     roles_digest_.clear();
     slots_script_.clear();
+    slots_due_ = {};
     watch_.forget();
 }
 
@@ -63,7 +65,10 @@ void Caretaker::look_after(const ha::Topology& topology, ha::Role role, Server s
 asio::awaitable<void> Caretaker::work(ha::Topology topology, ha::Role role, Server server) {
     const bool accepts = server == Server::running;
     if (accepts && role == ha::Role::primary) co_await keep_roles();
-    if (accepts) co_await keep_slots(topology, role);
+    if (options_.native)
+        co_await keep_own_slot(topology, role);
+    else if (accepts)
+        co_await keep_slots(topology, role);
     if (role == ha::Role::replica) co_await watch_following(topology.primary, server);
     working_ = false;
 }
@@ -89,6 +94,16 @@ asio::awaitable<void> Caretaker::keep_slots(const ha::Topology& topology, ha::Ro
     if (!done) co_return on_error_(done.error());
     slots_script_ = std::move(script);
     slots_due_ = Clock::now() + slots_interval;
+}
+
+// Even before the server accepts connections: without its slot it receives nothing, and may have to.
+asio::awaitable<void> Caretaker::keep_own_slot(const ha::Topology& topology, ha::Role role) {
+    if (role != ha::Role::replica || topology.primary == options_.member || Clock::now() < slots_due_) co_return;
+    const auto number = server_number_;
+    const auto done = co_await psql_.run_on(topology.primary, own_slot_script(options_.member));
+    if (number != server_number_) co_return;
+    slots_due_ = Clock::now() + (done ? slots_interval : slot_retry_interval);
+    if (!done) on_error_(done.error());
 }
 
 asio::awaitable<void> Caretaker::watch_following(const std::string& primary, Server server) {

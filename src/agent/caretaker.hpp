@@ -38,6 +38,7 @@ class Caretaker {
     asio::awaitable<void> work(ha::Topology topology, ha::Role role, Server server);
     asio::awaitable<void> keep_roles();
     asio::awaitable<void> keep_slots(const ha::Topology& topology, ha::Role role);
+    asio::awaitable<void> keep_own_slot(const ha::Topology& topology, ha::Role role);
     asio::awaitable<void> watch_following(const std::string& primary, Server server);
     asio::awaitable<void> see_progress(Server server);
     void set_following(Following following);

@@ -1,5 +1,6 @@
 #include "agent/configuration.hpp"
 
+#include "agent/tls_files.hpp"
 #include "agent/upstream.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
@@ -87,7 +88,7 @@ std::string postgresql_conf(const Options& options, const ha::MemberSettings& se
         "ssl_key_file = {}\n"
         "ssl_min_protocol_version = 'TLSv1.2'\n"
         "password_encryption = 'scram-sha-256'\n",
-        in_private("server.crt"), in_private("server.key"));
+        in_private(server_certificate), in_private(server_key));
     // The agent sees every exit and decides by the topology whether postgres may start again.
     out += "restart_after_crash = off\n";
     out +=
@@ -117,12 +118,14 @@ std::string postgresql_conf(const Options& options, const ha::MemberSettings& se
     return out + "include 'synchronous.conf'\ninclude 'role.conf'\n";
 }
 
-std::string pg_hba_conf() {
-    return "# type  database     user                 address  method\n"
-           "local   all          postgres                      peer map=toygres\n"
-           "local   all          all                           scram-sha-256\n"
-           "hostssl replication  toygres_replication  all      scram-sha-256\n"
-           "hostssl all          all                  all      scram-sha-256\n";
+std::string pg_hba_conf(const std::string& replication_user) {
+    return fmt::format(
+        "# type  database     user                 address  method\n"
+        "local   all          postgres                      peer map=toygres\n"
+        "local   all          all                           scram-sha-256\n"
+        "hostssl replication  {:<19}  all      scram-sha-256\n"
+        "hostssl all          all                  all      scram-sha-256\n",
+        replication_user);
 }
 
 std::string pg_ident_conf(std::string_view os_user) {
@@ -141,9 +144,9 @@ std::string reign_text(const ha::Reign& reign) { return fmt::format("{}.{}", rei
 
 std::string role_conf(const Options& options, const Orders& orders, const std::string& user) {
     const bool receives = orders.role == ha::Role::replica && !orders.upstream.empty();
-    const auto source = receives ? replication_conninfo(options, orders.upstream, user,
-                                                        ha::stream_name(options.member, orders.reign.epoch))
-                                 : std::string();
+    // Without a control plane there are no epochs to tell apart, and synchronous standbys are named by hand.
+    const auto name = options.native ? options.member : ha::stream_name(options.member, orders.reign.epoch);
+    const auto source = receives ? replication_conninfo(options, orders.upstream, user, name) : std::string();
     return fmt::format(
         "primary_conninfo = {}\n"
         "primary_slot_name = {}\n"
@@ -153,23 +156,21 @@ std::string role_conf(const Options& options, const Orders& orders, const std::s
 }
 
 Result<std::map<std::string, std::string>> configuration_files(const Options& options, const Orders& orders) {
-    auto certificate = read_file(options.tls_dir + "/tls.crt");
-    if (!certificate) return std::unexpected(certificate.error());
-    auto key = read_file(options.tls_dir + "/tls.key");
-    if (!key) return std::unexpected(key.error());
+    auto tls = tls_pair(options, options.postgres_tls_dir());
+    if (!tls) return std::unexpected(tls.error());
     auto passwords = passfile_text(options);
     if (!passwords) return std::unexpected(passwords.error());
     const auto user = replication_user(options);
     if (!user) return std::unexpected(user.error());
     return std::map<std::string, std::string>{
         {"postgresql.conf", postgresql_conf(options, orders.settings)},
-        {"pg_hba.conf", pg_hba_conf()},
+        {"pg_hba.conf", pg_hba_conf(*user)},
         {"pg_ident.conf", pg_ident_conf(os_user())},
         {"synchronous.conf", synchronous_conf(orders)},
         {"role.conf", role_conf(options, orders, *user)},
         {passfile_path(options).substr(options.private_dir.size() + 1), *std::move(passwords)},
-        {"server.crt", *std::move(certificate)},
-        {"server.key", *std::move(key)}};
+        {std::string(server_certificate), std::move(tls->certificate)},
+        {std::string(server_key), std::move(tls->key)}};
 }
 
 Result<void> write_configuration(const Options& options, const std::map<std::string, std::string>& files) {

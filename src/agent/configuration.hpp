@@ -32,7 +32,7 @@ std::string quote_value(std::string_view value);
 
 std::string postgresql_conf(const Options& options, const ha::MemberSettings& settings);
 // Local: the agent as postgres by its user id. Network: TLS and SCRAM only.
-std::string pg_hba_conf();
+std::string pg_hba_conf(const std::string& replication_user);
 std::string pg_ident_conf(std::string_view os_user);
 // synchronous_standby_names alone.
 std::string synchronous_conf(const Orders& orders);
@@ -43,7 +43,7 @@ std::string role_conf(const Options& options, const Orders& orders, const std::s
 std::string reign_text(const ha::Reign& reign);
 
 // File name -> content of everything that the private directory must hold, certificates included.
-// Error: not_found/"file_not_found" when a Secret is not mounted.
+// Errors: not_found/"file_not_found" when a Secret is not mounted; those of tls_pair().
 Result<std::map<std::string, std::string>> configuration_files(const Options& options, const Orders& orders);
 
 // Writes the files that differ (mode 0600). Error: internal/"file_unwritable".

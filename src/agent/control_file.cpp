@@ -46,6 +46,9 @@ asio::awaitable<std::optional<ControlFile>> read_control_file(Binaries binaries,
     const Command command{{binaries.path("pg_controldata"), "-D", data_dir}, {{"LC_ALL", "C"}}, {}, SIGKILL};
     const auto done = co_await run_command(command, {}, controldata_timeout);
     if (!done || !done->status.ok()) co_return std::nullopt;
+    // It prints what it finds and warns that it may be nonsense.
+    for (const auto* said : {&done->output, &done->errors})
+        if (said->contains("alculated CRC checksum does not match")) co_return std::nullopt;
     co_return parse_control_data(done->output);
 }
 

@@ -57,6 +57,12 @@ bool DataDirectory::replica_data() const {
     return fs::exists(path_ + "/standby.signal", e);
 }
 
+bool DataDirectory::has_left_recovery() const {
+    std::error_code e;
+    return state() == Data::whole &&
+           fs::symlink_status(path_ + "/standby.signal", e).type() == fs::file_type::not_found;
+}
+
 std::optional<Descriptor> DataDirectory::lock() const {
     Descriptor fd(::open((volume_ + "/.toygres.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;

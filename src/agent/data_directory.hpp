@@ -17,6 +17,8 @@ class DataDirectory {
 
     Data state() const;
     bool replica_data() const;  // standby.signal
+    // A data directory is there, and standby.signal surely is not.
+    bool has_left_recovery() const;
     const std::string& path() const { return path_; }
     const std::string& volume() const { return volume_; }
 

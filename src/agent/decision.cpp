@@ -102,9 +102,18 @@ std::string clone_reason(const Situation& s) {
     if (s.note->unfinished == Unfinished::rewind)
         return fmt::format("is cloned from {}: a rewind was broken off", source);
     if (s.data == Data::foreign) return {};
-    if (s.following == Following::lost)
+    if (s.following == Following::lost && !s.keeps_lost_data)
         return fmt::format("is cloned from {}: its own data cannot be followed on", source);
     return {};
+}
+
+bool keeps_lost_data(const Situation& s) { return s.following == Following::lost && s.keeps_lost_data; }
+
+std::string lost_reason(const Situation& s) {
+    return fmt::format(
+        "its data cannot be followed on by what {} sends, and is kept as it is: RECLONE=true would have "
+        "it replaced by a copy",
+        s.topology->primary);
 }
 
 Decision decide_running_replica(const Situation& s) {
@@ -115,10 +124,12 @@ Decision decide_running_replica(const Situation& s) {
                                : fmt::format("{} is the primary of epoch {}", topology.primary, topology.epoch));
     if (!topology.primary.empty()) {
         if (auto reason = clone_reason(s); !reason.empty()) return down(s, std::move(reason));
-        if (s.following != Following::well)
+        if (s.following != Following::well && !keeps_lost_data(s))
             return down(s, fmt::format("does not get on with what {} sends", topology.primary));
     }
-    return keep_or_reload(s);
+    auto next = keep_or_reload(s);
+    if (keeps_lost_data(s)) next.reason = lost_reason(s);
+    return next;
 }
 
 // Nobody to compare with: whatever is not certain waits.
@@ -144,6 +155,10 @@ Decision decide_replica(const Situation& s) {
     Decision next{Action::start_replica, {}};
     if (!cloning.empty())
         next = {Action::clone, std::move(cloning)};
+    else if (keeps_lost_data(s) && !s.replica_data)
+        return {Action::wait, lost_reason(s)};
+    else if (keeps_lost_data(s))
+        next.reason = lost_reason(s);
     else if (!s.replica_data)
         next = {Action::rewind, fmt::format("a former primary's data is compared with {}'s", s.topology->primary)};
     else if (s.following == Following::diverged)

@@ -32,6 +32,8 @@ struct Situation {
     Data data;
     bool replica_data;  // standby.signal is there
     Following following;
+    // Data that cannot be followed on is kept until its operator says otherwise: nobody else knows what it is worth.
+    bool keeps_lost_data;
     bool volume_busy;  // another agent, or the processes of a server that died, still use the volume
     Server server;
     ha::Role server_role;       // what it was started as, or promoted to; `none` while down
@@ -73,9 +75,10 @@ struct Decision {
 //
 // Only the primary of the newest topology starts read-write or is promoted. Data is overwritten only in a replica whose
 // primary is known: when there is none, when the control plane asks for it, when a rewind was broken off, or when the
-// primary's cannot be followed. A former primary's data is never started as a replica's before it was compared with the
-// new primary's. An empty volume is initialised only while nothing says that the instance has had data: not the
-// topology (`initialized`; when it does not say, any epoch above 1 does), not the volume's own note.
+// primary's cannot be followed (unless such data is kept). A former primary's data is never started as a replica's
+// before it was compared with the new primary's. An empty volume is initialised only while nothing says that the
+// instance has had data: not the topology (`initialized`; when it does not say, any epoch above 1 does), not the
+// volume's own note.
 Decision decide(const Situation& s);
 
 }  // namespace toygres::agent

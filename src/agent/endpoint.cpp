@@ -1,5 +1,6 @@
 #include "agent/endpoint.hpp"
 
+#include "agent/tls_files.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
@@ -35,25 +36,27 @@ std::chrono::milliseconds max_age_of(const http::Request& request) {
 
 std::string path_of(const http::Request& request) { return request.target.substr(0, request.target.find('?')); }
 
+bool same(const http::ServerTls& a, const http::ServerTls& b) {
+    return a.certificate_chain_pem == b.certificate_chain_pem && a.private_key_pem == b.private_key_pem &&
+           a.client_ca_pem == b.client_ca_pem;
+}
+
 }  // namespace
 
 Result<http::ServerTls> endpoint_tls(const Options& options) {
-    auto certificate = read_file(options.tls_dir + "/tls.crt");
-    if (!certificate) return std::unexpected(certificate.error());
-    auto key = read_file(options.tls_dir + "/tls.key");
-    if (!key) return std::unexpected(key.error());
+    auto pair = tls_pair(options, options.tls_dir);
+    if (!pair) return std::unexpected(pair.error());
     auto ca = read_file(options.tls_dir + "/ca.crt");
     if (!ca) return std::unexpected(ca.error());
-    return http::ServerTls{*std::move(certificate), *std::move(key), *std::move(ca), false};
+    return http::ServerTls{std::move(pair->certificate), std::move(pair->key), *std::move(ca), false};
 }
 
-Endpoint::Endpoint(asio::io_context& io, Agent& agent) : io_(io), agent_(agent), token_(random_hex(64)) {
+Endpoint::Endpoint(asio::io_context& io, Agent& agent)
+    : io_(io), agent_(agent), token_(random_hex(64)), tls_(value_or_raise(endpoint_tls(agent.options()))) {
     const auto& options = agent.options();
-    auto tls = value_or_raise(endpoint_tls(options));
-    certificate_ = tls.certificate_chain_pem;
     value_or_raise(write_file_atomically(token_path(options), token_, 0600));
     server_ = std::make_unique<http::Server>(
-        io, http::ServerOptions{.address = options.address, .port = options.agent_port, .tls = std::move(tls)},
+        io, http::ServerOptions{.address = options.address, .port = options.agent_port, .tls = tls_},
         [this](http::Exchange& exchange) { return answer(exchange); });
 }
 
@@ -93,15 +96,14 @@ asio::awaitable<void> Endpoint::follow_certificates() {
         timer.expires_after(certificate_check_interval);
         co_await timer.async_wait(use);
         auto tls = endpoint_tls(agent_.options());
-        if (!tls || tls->certificate_chain_pem == certificate_) continue;
-        certificate_ = tls->certificate_chain_pem;
+        if (!tls || same(*tls, tls_)) continue;
         try {
-            server_->replace_tls(*std::move(tls));
+            server_->replace_tls(*tls);
+            tls_ = *std::move(tls);
             log::info("certificate.replaced");
         } catch (const ErrorException& e) {
-            // Half of a renewal: the other files follow.
+            // What is shown stays until the files are good.
             log::warning("certificate.refused", {{"error", e.error().message}});
-            certificate_.clear();
         }
     }
 }

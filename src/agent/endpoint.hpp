@@ -12,13 +12,13 @@ namespace toygres::agent {
 // being signed by it is not enough.
 inline constexpr std::string_view control_plane_cn = "toygres-control-plane";
 
-// Errors: those of reading the mounted TLS files, with the path.
+// Errors: those of reading the mounted TLS files, with the path, and of tls_pair().
 Result<http::ServerTls> endpoint_tls(const Options& options);
 
 class Endpoint {
   public:
     // Listens on the pod's address. Writes the local token that `toygres-agent status` shows.
-    // Throws ErrorException: address_unusable, bad_tls, file_unwritable, file_not_found.
+    // Throws ErrorException: address_unusable, bad_tls, file_unwritable, and what endpoint_tls() gives.
     Endpoint(asio::io_context& io, Agent& agent);
 
     void start();
@@ -31,7 +31,7 @@ class Endpoint {
     asio::io_context& io_;
     Agent& agent_;
     std::string token_;
-    std::string certificate_;
+    http::ServerTls tls_;  // as it is shown
     std::unique_ptr<http::Server> server_;
 };
 

@@ -2,6 +2,8 @@
 #include "agent/agent.hpp"
 #include "agent/endpoint.hpp"
 #include "agent/install.hpp"
+#include "agent/native.hpp"
+#include "agent/promote.hpp"
 #include "agent/reaper.hpp"
 #include "base/log.hpp"
 #include "base/time.hpp"
@@ -9,8 +11,11 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
 
 namespace {
 
@@ -48,6 +53,26 @@ int run(Options options) {
     return 0;
 }
 
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+int promote(std::chrono::milliseconds limit) {
+    asio::io_context io;
+    auto done = asio::co_spawn(io, promote_member(native_local_options(environment_of_this_process()), limit),
+                               asio::use_future);
+    io.run();
+    value_or_raise(done.get());
+    std::puts("promoted: set REPLICATION_ROLE=primary before this member is started again");
+    return 0;
+}
+
+// Of a pod, unless no instance is named: then of the container that this is.
+Options local_options(Options pod) {
+    return pod.instance.empty() ? native_local_options(environment_of_this_process()) : std::move(pod);
+}
+
 // Prints the answer; 0 for a 2xx.
 int ask(Options options, std::string path) {
     asio::io_context io(1);
@@ -58,16 +83,16 @@ int ask(Options options, std::string path) {
     return response.status / 100 == 2 ? 0 : 1;
 }
 
-void add_options(CLI::App& app, Options& o) {
+void add_options(CLI::App& app, Options& o, bool required) {
     app.add_option("--instance", o.instance, "name of the instance in Kubernetes")
         ->envname("TOYGRES_INSTANCE")
-        ->required();
-    app.add_option("--member", o.member, "name of this member")->envname("TOYGRES_MEMBER")->required();
-    app.add_option("--address", o.address, "address to listen on")->envname("POD_IP")->required();
+        ->required(required);
+    app.add_option("--member", o.member, "name of this member")->envname("TOYGRES_MEMBER")->required(required);
+    app.add_option("--address", o.address, "address to listen on")->envname("POD_IP")->required(required);
     app.add_option("--namespace", o.ns, "namespace of the topology ConfigMap")->envname("POD_NAMESPACE");
     app.add_option("--data-dir", o.data_dir, "data directory, a sub-directory of the volume")
         ->envname("PGDATA")
-        ->required();
+        ->required(required);
     app.add_option("--socket-dir", o.socket_dir, "directory of the unix socket")->capture_default_str();
     app.add_option("--private-dir", o.private_dir, "directory for configuration and keys")->capture_default_str();
     app.add_option("--superuser-dir", o.superuser_dir, "Secret of the superuser")->capture_default_str();
@@ -97,58 +122,117 @@ std::chrono::milliseconds duration_option(const char* name, const std::string& t
     return *value;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    CLI::App app("toygres-agent: runs one PostgreSQL member as the topology says", "toygres-agent");
-    app.set_version_flag("--version", TOYGRES_VERSION);
-    app.require_subcommand(1);
-    Options options;
-    std::string directory;
+// As the command line has them.
+struct RunTexts {
     std::string stop_timeout = "50s";
     std::string lost_reign_timeout = "3s";
     std::string follow_timeout = "15s";
     std::vector<std::string> peer_addresses;
-    std::string log_level = "info";
-    auto* const install_command = app.add_subcommand("install", "copy this program to a directory");
-    install_command->add_option("directory", directory, "where to")->required();
-    auto* const run_command = app.add_subcommand("run", "be the agent");
-    add_options(*run_command, options);
-    run_command->add_option("--stop-timeout", stop_timeout, "limit of a fast shutdown, then it is immediate")
+};
+
+void add_limits(CLI::App& app, RunTexts& texts) {
+    app.add_option("--stop-timeout", texts.stop_timeout, "limit of a fast shutdown, then it is immediate")
         ->capture_default_str();
-    run_command
-        ->add_option("--lost-reign-timeout", lost_reign_timeout, "the same for a primary that another has replaced")
+    app.add_option("--follow-timeout", texts.follow_timeout,
+                   "how long a replica may be stuck before its data is mended")
         ->capture_default_str();
-    run_command
-        ->add_option("--follow-timeout", follow_timeout, "how long a replica may be stuck before its data is mended")
+}
+
+void add_pod_options(CLI::App& app, RunTexts& texts) {
+    app.add_option("--lost-reign-timeout", texts.lost_reign_timeout,
+                   "--stop-timeout for a primary that another has replaced")
         ->capture_default_str();
-    run_command
-        ->add_option("--peer-address", peer_addresses, "member=address, for every member whose name cannot be resolved")
+    app.add_option("--peer-address", texts.peer_addresses,
+                   "member=address, for every member whose name cannot be resolved")
         ->envname("TOYGRES_PEER_ADDRESSES")
         ->delimiter(',');
-    run_command->add_option("--log-level", log_level, "debug, info, warning or error")->capture_default_str();
-    auto* const status_command = app.add_subcommand("status", "print what the agent of this pod sees, as JSON");
-    add_options(*status_command, options);
-    auto* const probe_command = app.add_subcommand("probe", "is the member of this pod ready? exit code 0 or 1");
-    add_options(*probe_command, options);
-    try {
-        app.parse(argc, argv);
-        if (*install_command) {
-            value_or_raise(install(directory));
-            return 0;
+}
+
+Options with_limits(Options options, const RunTexts& texts) {
+    options.stop_timeout = duration_option("--stop-timeout", texts.stop_timeout);
+    options.lost_reign_timeout = duration_option("--lost-reign-timeout", texts.lost_reign_timeout);
+    options.follow_timeout = duration_option("--follow-timeout", texts.follow_timeout);
+    return options;
+}
+
+int run_pod(Options options, const RunTexts& texts) {
+    options.peer_addresses = parse_addresses(texts.peer_addresses);
+    return run(with_limits(std::move(options), texts));
+}
+
+// 2 when the environment is not one to be obeyed: nothing was changed.
+int run_native(const RunTexts& texts) {
+    const auto settings = read_native_settings(environment_of_this_process(), host_name());
+    if (!settings) {
+        for (const auto& problem : settings.error())
+            log::error("environment.refused",
+                       {{"variable", problem.variable}, {"problem", problem.what}, {"remedy", problem.remedy}});
+        return 2;
+    }
+    // What is started from here on need not know them.
+    for (const char* name : {"POSTGRES_PASSWORD", "REPLICATION_PASSWORD"}) ::unsetenv(name);
+    auto options = prepare_native(*settings, value_or_raise(find_binaries()));
+    if (options) return run(with_limits(*std::move(options), texts));
+    const auto& error = options.error();
+    log::error("agent.refused", {{"code", error.code}, {"error", error.message}});
+    return error.kind == ErrorKind::conflict || error.kind == ErrorKind::invalid ? 2 : 1;
+}
+
+struct CommandLine {
+    CLI::App app{"toygres-agent: runs one PostgreSQL member as the topology says", "toygres-agent"};
+    Options options;
+    RunTexts texts;
+    std::string directory;
+    std::string promote_timeout = "60s";
+    std::string log_level = "info";
+    CLI::App* install = app.add_subcommand("install", "copy this program to a directory");
+    CLI::App* run = app.add_subcommand("run", "be the agent");
+    CLI::App* native = app.add_subcommand(
+        "native", "be the agent without a control plane, by HA_MODE and its like; the default when HA_MODE is set");
+    CLI::App* promote = app.add_subcommand("promote", "make the replica of this container the primary (native mode)");
+    CLI::App* status = app.add_subcommand("status", "print what the agent of this pod sees, as JSON");
+    CLI::App* probe = app.add_subcommand("probe", "is the member of this pod ready? exit code 0 or 1");
+
+    CommandLine() {
+        app.set_version_flag("--version", TOYGRES_VERSION);
+        app.require_subcommand(1);
+        install->add_option("directory", directory, "where to")->required();
+        add_options(*run, options, true);
+        add_pod_options(*run, texts);
+        add_options(*status, options, false);
+        add_options(*probe, options, false);
+        promote->add_option("--timeout", promote_timeout, "how long to wait for it")->capture_default_str();
+        for (auto* const command : {run, native}) {
+            add_limits(*command, texts);
+            command->add_option("--log-level", log_level, "debug, info, warning or error")->capture_default_str();
         }
-        while (options.data_dir.size() > 1 && options.data_dir.ends_with('/')) options.data_dir.pop_back();
-        if (*status_command) return ask(std::move(options), "/status");
-        if (*probe_command) return ask(std::move(options), "/readyz");
-        options.stop_timeout = duration_option("--stop-timeout", stop_timeout);
-        options.lost_reign_timeout = duration_option("--lost-reign-timeout", lost_reign_timeout);
-        options.follow_timeout = duration_option("--follow-timeout", follow_timeout);
-        options.peer_addresses = parse_addresses(peer_addresses);
-        if (!log::set_level(log_level))
-            raise(ErrorKind::invalid, "bad_option", "--log-level: not a level: " + log_level);
-        return run(std::move(options));
+    }
+};
+
+int obey(CommandLine& line) {
+    auto& options = line.options;
+    while (options.data_dir.size() > 1 && options.data_dir.ends_with('/')) options.data_dir.pop_back();
+    if (!log::set_level(line.log_level))
+        raise(ErrorKind::invalid, "bad_option", "--log-level: not a level: " + line.log_level);
+    if (*line.install) return value_or_raise(install(line.directory)), 0;
+    if (*line.native) return run_native(line.texts);
+    if (*line.promote) return promote(duration_option("--timeout", line.promote_timeout));
+    if (*line.status) return ask(local_options(std::move(options)), "/status");
+    if (*line.probe) return ask(local_options(std::move(options)), "/readyz");
+    return run_pod(std::move(options), line.texts);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CommandLine line;
+    try {
+        // As an image's entrypoint.
+        if (argc == 1 && std::getenv("HA_MODE") != nullptr) return run_native(line.texts);
+        line.app.parse(argc, argv);
+        return obey(line);
     } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? 0 : 2;
+        return line.app.exit(e) == 0 ? 0 : 2;
     } catch (...) {
         const auto error = current_error();
         log::error("agent.died", {{"code", error.code}, {"error", error.message}});

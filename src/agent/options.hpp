@@ -1,10 +1,25 @@
 // What the agent is told by its command line and environment: who it is and where things are mounted.
 #pragma once
+#include "ha/topology.hpp"
+
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace toygres::agent {
+
+// Of a member without a control plane (see native.hpp): what its environment says in place of what others learn from
+// the topology and from the instance's name.
+struct Native {
+    ha::Topology topology;  // this member and, for a replica, its primary; until it is promoted by hand
+    ha::Role role;          // REPLICATION_ROLE; `none`: an instance that stands alone
+    std::string primary_host;
+    unsigned short primary_port;
+    std::string superuser;  // POSTGRES_USER: beside `postgres`, or that itself
+    std::string tls_dir;    // TLS_DIR; empty: the certificate is the member's own, and nobody can verify it
+    bool reclone;
+};
 
 struct Options {
     std::string instance;  // TOYGRES_INSTANCE: the k8s_name; the name that certificates carry
@@ -29,8 +44,13 @@ struct Options {
     std::chrono::milliseconds lost_reign_timeout{3'000};
     // How long a replica may make no progress, while its primary would serve it, before its data is mended.
     std::chrono::milliseconds follow_timeout{15'000};
+    std::optional<Native> native{};
 
     std::string volume() const { return data_dir.substr(0, data_dir.rfind('/')); }
+    // Of postgres; the agent's own endpoint always has tls_dir's.
+    const std::string& postgres_tls_dir() const {
+        return native && !native->tls_dir.empty() ? native->tls_dir : tls_dir;
+    }
 };
 
 }  // namespace toygres::agent

@@ -69,6 +69,9 @@ asio::awaitable<Result<void>> rewind_data(const Options& options, const Binaries
     // pg_rewind would find nothing to do.
     if (control->timeline == rewind.known.timeline && !data.replica_data())
         co_return cannot_rewind(fmt::format("{} is on timeline {} too", rewind.source, control->timeline));
+    if (rewind.to_newer_only && control->timeline > rewind.known.timeline)
+        co_return cannot_rewind(fmt::format("the data is of timeline {}, {} is on timeline {}: it is the older one",
+                                            control->timeline, rewind.source, rewind.known.timeline));
     const auto needed = co_await needs_rewind(options, binaries, data, rewind);
     if (!needed) {
         if (const auto still = co_await ask_source(psql, rewind.source); !still)

@@ -13,6 +13,9 @@ struct Rewind {
     std::string source;  // the member to compare with
     Source known;        // what it said of itself
     int lock_fd;         // the volume is in use until the last of the programs is gone
+    // Only to a source that was promoted after this data was: nobody but the operator knows who is the primary, and a
+    // mistake would undo what the newer one has written.
+    bool to_newer_only;
     // Called before the data is changed for good: must note durably that it is half of two until the end. Its error is
     // the rewind's.
     std::function<Result<void>()> on_point_of_no_return;

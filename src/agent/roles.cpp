@@ -33,8 +33,10 @@ Result<std::vector<Role>> wanted_roles(const Options& options) {
     if (!user) return std::unexpected(user.error());
     const auto replication = read_line(options.replication_dir + "/password");
     if (!replication) return std::unexpected(replication.error());
-    return std::vector<Role>{{"postgres", Secret(*superuser), "SUPERUSER"},
-                             {*user, Secret(*replication), "REPLICATION"}};
+    std::vector<Role> out{{"postgres", Secret(*superuser), "SUPERUSER"}, {*user, Secret(*replication), "REPLICATION"}};
+    if (options.native && options.native->superuser != "postgres")
+        out.push_back({options.native->superuser, Secret(*superuser), "SUPERUSER"});
+    return out;
 }
 
 std::string quoted_name(const std::string& name) {

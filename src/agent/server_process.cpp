@@ -67,12 +67,17 @@ void ServerProcess::reload() {
 Result<void> ServerProcess::promote() {
     TG_ASSERT(child_ && state_ == Server::running);
     if (auto written = write_file_atomically(data_.path() + "/promote", "", 0600); !written) return written;
+    note_promotion();
+    child_->signal(SIGUSR1);
+    return {};
+}
+
+void ServerProcess::note_promotion() {
+    TG_ASSERT(child_ && state_ == Server::running);
     log::info("postgres.promoted", {{"pid", child_->pid()}});
     role_ = ha::Role::primary;
     promoting_ = true;
-    child_->signal(SIGUSR1);
     asio::co_spawn(executor_, await_promotion(child_), asio::detached);
-    return {};
 }
 
 void ServerProcess::stop(std::chrono::milliseconds limit, std::chrono::milliseconds kill_after) {

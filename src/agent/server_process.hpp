@@ -24,6 +24,8 @@ class ServerProcess {
     // A running replica's way out of recovery; promoting() until it is read-write. From now on it counts as a primary.
     // Error: internal/"file_unwritable".
     Result<void> promote();
+    // The same when somebody else has told it to already.
+    void note_promotion();
     // Fast; immediate after `limit`, and killed `kill_after` after that. A second call can only shorten the time.
     void stop(std::chrono::milliseconds limit, std::chrono::milliseconds kill_after);
 

@@ -25,4 +25,14 @@ std::string slots_script(const std::string& instance, const std::string& member,
     return script;
 }
 
+std::string own_slot_script(const std::string& member) {
+    const auto name = sql_literal(ha::slot_name(member));
+    return fmt::format(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots\n"
+        "WHERE slot_type = 'physical' AND NOT active AND slot_name = {0} AND wal_status = 'lost';\n"
+        "SELECT pg_create_physical_replication_slot({0}, true)\n"
+        "WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = {0});\n",
+        name);
+}
+
 }  // namespace toygres::agent

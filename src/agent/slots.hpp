@@ -13,4 +13,8 @@ namespace toygres::agent {
 std::string slots_script(const std::string& instance, const std::string& member, const ha::Topology& topology,
                          ha::Role role);
 
+// What a replica without a control plane runs on its primary, which does not know who replicates from it: makes its own
+// slot, afresh if it has lost its WAL.
+std::string own_slot_script(const std::string& member);
+
 }  // namespace toygres::agent

@@ -1,5 +1,6 @@
 #include "agent/topology_source.hpp"
 
+#include "base/assert.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "kube/watch.hpp"
@@ -15,9 +16,12 @@ constexpr std::chrono::hours watch_length{24};
 }  // namespace
 
 TopologySource::TopologySource(asio::any_io_executor executor, const Options& options, std::function<void()> on_change)
-    : executor_(std::move(executor)), options_(options), on_change_(std::move(on_change)) {}
+    : executor_(std::move(executor)), options_(options), on_change_(std::move(on_change)) {
+    if (options.native) current_ = options.native->topology;
+}
 
 void TopologySource::read_file() {
+    if (options_.native) return;
     auto text = toygres::read_file(fmt::format("{}/{}", options_.topology_dir, ha::topology_key));
     if (!text || *text == file_text_) return;
     file_text_ = *std::move(text);
@@ -45,7 +49,15 @@ void TopologySource::take(const std::string& text, bool from_api) {
     on_change_();
 }
 
-void TopologySource::start_watch() { asio::co_spawn(executor_, watch(), asio::detached); }
+void TopologySource::start_watch() {
+    if (!options_.native) asio::co_spawn(executor_, watch(), asio::detached);
+}
+
+void TopologySource::replace(ha::Topology topology) {
+    TG_ASSERT(options_.native);
+    current_ = std::move(topology);
+    on_change_();
+}
 
 asio::awaitable<void> TopologySource::watch() {
     asio::steady_timer timer(executor_);

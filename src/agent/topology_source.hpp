@@ -1,4 +1,5 @@
-// Where the agent learns the topology: the mounted ConfigMap, and the API's watch, which is faster by up to a minute.
+// Where the agent learns the topology: the mounted ConfigMap, and the API's watch, which is faster by up to a minute;
+// or, without a control plane, the options, once and for all.
 #pragma once
 #include "agent/options.hpp"
 #include "base/asio.hpp"
@@ -20,6 +21,8 @@ class TopologySource {
     void read_file();
     // Watches over the API for as long as the process lives; nothing happens without a token.
     void start_watch();
+    // Of a member without a control plane: from now on this one holds.
+    void replace(ha::Topology topology);
 
     // The newest that was seen. A lower reign never replaces a higher one, and a file never replaces what the API said
     // of the same reign. One that cannot be read replaces nothing.

@@ -28,21 +28,35 @@ Result<std::string> first_line_of(const std::string& path) {
 constexpr std::string_view liveness =
     "connect_timeout=5 tcp_user_timeout=5000 keepalives_idle=3 keepalives_interval=1 keepalives_count=3";
 
+// A certificate that a primary has made itself proves nothing. Then SCRAM, bound to this very connection, proves that
+// who is at its other end knows the password.
+std::string_view proof(const Options& options) {
+    return options.native && options.native->tls_dir.empty() ? "sslmode=require channel_binding=require"
+                                                             : "sslmode=verify-full";
+}
+
+std::string root_certificate(const Options& options) {
+    return options.native && options.native->tls_dir.empty() ? options.private_dir + "/no-certificate"
+                                                             : options.postgres_tls_dir() + "/ca.crt";
+}
+
 std::string conninfo(const Options& options, const std::string& member, const std::string& user) {
-    std::string out = fmt::format("host={} port={} user={}", in_quotes(member_host(options, member)),
-                                  options.postgres_port, in_quotes(user));
+    std::string out =
+        fmt::format("host={} port={} user={}", in_quotes(member_host(options, member)),
+                    options.native ? options.native->primary_port : options.postgres_port, in_quotes(user));
     if (const auto address = options.peer_addresses.find(member); address != options.peer_addresses.end())
         out += " hostaddr=" + in_quotes(address->second);
     // A certificate that is not there is not shown; the default is one in the home directory, which may not even be
     // readable.
-    return out + fmt::format(" passfile={} sslmode=verify-full sslrootcert={} sslcert={} gssencmode=disable {}",
-                             in_quotes(passfile_path(options)), in_quotes(options.tls_dir + "/ca.crt"),
+    return out + fmt::format(" passfile={} {} sslrootcert={} sslcert={} gssencmode=disable {}",
+                             in_quotes(passfile_path(options)), proof(options), in_quotes(root_certificate(options)),
                              in_quotes(options.private_dir + "/no-certificate"), liveness);
 }
 
 }  // namespace
 
 std::string member_host(const Options& options, const std::string& member) {
+    if (options.native) return options.native->primary_host;
     return fmt::format("{}-0.{}-members.{}.svc.cluster.local", member, options.instance, options.ns);
 }
 

@@ -8,7 +8,7 @@
 namespace toygres::agent {
 
 // "<member>-0.<instance>-members.<namespace>.svc.cluster.local": the member itself, never the service that follows the
-// role.
+// role. Without a control plane the one other member is PRIMARY_HOST.
 std::string member_host(const Options& options, const std::string& member);
 
 // libpq's connection strings; neither holds a secret. `name` is the application_name.

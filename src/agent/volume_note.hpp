@@ -16,14 +16,23 @@ enum class Unfinished {
 };
 BOOST_DESCRIBE_ENUM(Unfinished, nothing, rewind, promotion)
 
+// Of a member without a control plane, as of the last start of a server.
+struct NativeNote {
+    ha::Role role;  // that its environment gave it
+    bool recloned;  // RECLONE has been obeyed and was not taken back since
+    bool operator==(const NativeNote&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NativeNote, (), (role, recloned))
+
 struct VolumeNote {
     ha::Reign reign;     // the newest topology that was obeyed here
     bool held_data;      // a server has run here: an empty volume is a loss
     std::int64_t clone;  // the last MemberSettings::clone that was obeyed
     Unfinished unfinished;
+    std::optional<NativeNote> native{};
     bool operator==(const VolumeNote&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(VolumeNote, (), (reign, held_data, clone, unfinished))
+BOOST_DESCRIBE_STRUCT(VolumeNote, (), (reign, held_data, clone, unfinished, native))
 
 // A volume without a note is a new one. Errors: internal/"file_unreadable", invalid/"invalid_json",
 // invalid/"invalid_field".

@@ -44,6 +44,18 @@ Certificate parse_certificate(const std::string& pem) {
     return out;
 }
 
+Key parse_key(std::string_view pem) {
+    Key out(PEM_read_bio_PrivateKey(bio_of(pem).get(), nullptr, nullptr, nullptr));
+    if (!out) ERR_clear_error();
+    return out;
+}
+
+std::optional<Timestamp> to_timestamp(const ASN1_TIME* time) {
+    std::tm fields{};
+    if (ASN1_TIME_to_tm(time, &fields) != 1) return std::nullopt;
+    return Timestamp(std::chrono::seconds(timegm(&fields)));
+}
+
 Key new_key() {
     Key key(EVP_EC_gen("P-256"));
     require(key != nullptr, "make a key");
@@ -101,14 +113,14 @@ void add_alternative_names(X509* certificate, const CertificateRequest& request)
 }
 
 // A certificate without extensions and signature, valid from an hour ago.
-Certificate new_certificate(const std::string& common_name, std::chrono::hours lifetime, EVP_PKEY* key) {
+Certificate new_certificate(const std::string& common_name, std::chrono::seconds lifetime, EVP_PKEY* key) {
     Certificate out(X509_new());
     require(out != nullptr, "make a certificate");
     X509_set_version(out.get(), X509_VERSION_3);
     set_serial(out.get());
     const auto now_s = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     ASN1_TIME_set(X509_getm_notBefore(out.get()), now_s - 3600);
-    ASN1_TIME_set(X509_getm_notAfter(out.get()), now_s + std::chrono::seconds(lifetime).count());
+    ASN1_TIME_set(X509_getm_notAfter(out.get()), now_s + lifetime.count());
     const Name name(X509_NAME_new());
     require(X509_NAME_add_entry_by_NID(name.get(), NID_commonName, MBSTRING_UTF8,
                                        reinterpret_cast<const unsigned char*>(common_name.data()),
@@ -121,7 +133,7 @@ Certificate new_certificate(const std::string& common_name, std::chrono::hours l
 
 }  // namespace
 
-CertificatePair make_ca(const std::string& common_name, std::chrono::hours lifetime) {
+CertificatePair make_ca(const std::string& common_name, std::chrono::seconds lifetime) {
     const auto key = new_key();
     const auto certificate = new_certificate(common_name, lifetime, key.get());
     X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
@@ -134,7 +146,7 @@ CertificatePair make_ca(const std::string& common_name, std::chrono::hours lifet
 
 CertificatePair issue_certificate(const CertificatePair& ca, const CertificateRequest& request) {
     const auto issuer = parse_certificate(ca.certificate_pem);
-    const Key issuer_key(PEM_read_bio_PrivateKey(bio_of(ca.private_key_pem.reveal()).get(), nullptr, nullptr, nullptr));
+    const auto issuer_key = parse_key(ca.private_key_pem.reveal());
     if (!issuer || !issuer_key || X509_check_private_key(issuer.get(), issuer_key.get()) != 1) {
         ERR_clear_error();
         raise(ErrorKind::invalid, "bad_ca", "not a CA certificate with its private key");
@@ -155,13 +167,52 @@ CertificatePair issue_certificate(const CertificatePair& ca, const CertificateRe
 }
 
 Result<Timestamp> certificate_expiry(const std::string& certificate_pem) {
+    const auto validity = certificate_validity(certificate_pem);
+    if (!validity) return std::unexpected(validity.error());
+    return validity->until;
+}
+
+Result<Validity> certificate_validity(const std::string& certificate_pem) {
     const auto certificate = parse_certificate(certificate_pem);
-    std::tm fields{};
-    if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &fields) != 1) {
+    const auto from = certificate ? to_timestamp(X509_get0_notBefore(certificate.get())) : std::nullopt;
+    const auto until = certificate ? to_timestamp(X509_get0_notAfter(certificate.get())) : std::nullopt;
+    if (!from || !until) {
         ERR_clear_error();
         return std::unexpected(Error{ErrorKind::invalid, "bad_certificate", "not a certificate in PEM"});
     }
-    return Timestamp(std::chrono::seconds(timegm(&fields)));
+    return Validity{*from, *until};
+}
+
+bool is_key_of(const std::string& private_key_pem, const std::string& certificate_pem) {
+    const auto certificate = parse_certificate(certificate_pem);
+    const auto key = parse_key(private_key_pem);
+    const bool matches = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+    ERR_clear_error();
+    return matches;
+}
+
+bool is_signed_by(const std::string& certificate_pem, const std::string& ca_bundle_pem) {
+    const auto certificate = parse_certificate(certificate_pem);
+    if (!certificate) return false;
+    const auto bundle = bio_of(ca_bundle_pem);
+    bool is_signed = false;
+    while (!is_signed) {
+        const Certificate ca(PEM_read_bio_X509(bundle.get(), nullptr, nullptr, nullptr));
+        if (!ca) break;
+        is_signed = X509_check_issued(ca.get(), certificate.get()) == X509_V_OK &&
+                    X509_verify(certificate.get(), X509_get0_pubkey(ca.get())) == 1;
+    }
+    ERR_clear_error();
+    return is_signed;
+}
+
+bool certificate_covers(const std::string& certificate_pem, const std::string& host) {
+    const auto certificate = parse_certificate(certificate_pem);
+    const bool covers = certificate && (X509_check_ip_asc(certificate.get(), host.c_str(), 0) == 1 ||
+                                        X509_check_host(certificate.get(), host.data(), host.size(),
+                                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1);
+    ERR_clear_error();
+    return covers;
 }
 
 }  // namespace toygres

@@ -74,9 +74,12 @@ LocalNodeOptions node_options(const std::string& state_dir) {
     return options;
 }
 
-TestNode::TestNode(std::string existing) : state_dir(existing.empty() ? own_directory.path : std::move(existing)) {
+TestNode::TestNode(std::string existing, const std::string& agent_path)
+    : state_dir(existing.empty() ? own_directory.path : std::move(existing)) {
     store = std::make_unique<ObjectStore>(state_dir + "/objects.db");
-    node = std::make_unique<LocalNode>(io, node_options(state_dir), *store);
+    auto options = node_options(state_dir);
+    if (!agent_path.empty()) options.agent_path = agent_path;
+    node = std::make_unique<LocalNode>(io, std::move(options), *store);
     node->start();
 }
 

@@ -27,7 +27,7 @@ LocalNodeOptions node_options(const std::string& state_dir);
 class TestNode {
   public:
     // Its pods are ended with it, unless they were already.
-    explicit TestNode(std::string state_dir = {});
+    explicit TestNode(std::string state_dir = {}, const std::string& agent_path = {});
     ~TestNode();
 
     asio::io_context io;

@@ -92,7 +92,7 @@ TEST_CASE("configuration: passwords are in a file for libpq, in which no charact
 
 TEST_CASE("configuration: every rule of pg_hba.conf asks for a peer or for TLS and SCRAM") {
     std::size_t rules = 0;
-    const auto text = pg_hba_conf();
+    const auto text = pg_hba_conf("toygres_replication");
     for (std::size_t begin = 0; begin < text.size();) {
         const auto end = text.find('\n', begin);
         const auto line = text.substr(begin, end - begin);

@@ -185,6 +185,25 @@ TEST_CASE("decision: a replica starts on what it has, and gets what it lacks fro
     CHECK(after(running_replica(), [](auto& s) { s.following = Following::lost; }).action == Action::stop);
 }
 
+TEST_CASE("decision: data that cannot be followed on is kept where that is the rule, until a copy is asked for") {
+    const auto lost = [](Situation& s) {
+        s.following = Following::lost;
+        s.keeps_lost_data = true;
+    };
+    const auto served = after(running_replica(), lost);
+    CHECK(served.action == Action::keep);
+    CHECK(served.reason.contains("RECLONE=true"));
+    CHECK(after(replica(), lost).action == Action::start_replica);
+    CHECK(after(replica(), [&](auto& s) {
+              lost(s);
+              s.replica_data = false;
+          }).action == Action::wait);
+    CHECK(after(replica(), [&](auto& s) {
+              lost(s);
+              s.topology->members["a"].clone = 1;
+          }).action == Action::clone);
+}
+
 TEST_CASE("decision: a clone that is asked for is made once") {
     const auto ask = [](Situation& s) { s.topology->members["a"].clone = 3; };
     CHECK(after(replica(), ask).action == Action::clone);
@@ -233,7 +252,7 @@ namespace {
 
 // What can be seen, in all combinations that matter to the rules.
 template <class Visit> void for_every_situation(Visit visit) {
-    for (unsigned bits = 0; bits < 1U << 11; ++bits)
+    for (unsigned bits = 0; bits < 1U << 12; ++bits)
         for (const auto data : {Data::absent, Data::whole, Data::foreign})
             for (const auto unfinished : {Unfinished::nothing, Unfinished::rewind, Unfinished::promotion})
                 for (const auto following : {Following::well, Following::diverged, Following::lost})
@@ -244,6 +263,7 @@ template <class Visit> void for_every_situation(Visit visit) {
                                     const auto bit = [bits](int n) { return (bits >> n & 1) != 0; };
                                     if (server == Server::down && role == ha::Role::replica) continue;
                                     if (bit(4) && bit(10)) continue;
+                                    if (bit(11) && following != Following::lost) continue;
                                     auto s = healthy();
                                     s.stop_requested = bit(0);
                                     s.topology->primary = primary;
@@ -259,6 +279,7 @@ template <class Visit> void for_every_situation(Visit visit) {
                                     s.configuration_outdated = bit(8);
                                     s.server_epoch = bit(9) ? 1 : 2;
                                     s.following = following;
+                                    s.keeps_lost_data = bit(11);
                                     s.data = server == Server::down ? data : Data::whole;
                                     s.server = server;
                                     s.server_role = server == Server::down ? ha::Role::none : role;
@@ -307,6 +328,19 @@ TEST_CASE("decision: in no situation is data overwritten but a replica's of a pr
         REQUIRE(kept);
     });
     CHECK(overwrites > 0);
+}
+
+TEST_CASE("decision: in no situation is data replaced unasked that is to be kept") {
+    std::size_t kept = 0;
+    for_every_situation([&](const Situation& s) {
+        if (!s.keeps_lost_data) return;
+        const auto action = decide(s).action;
+        REQUIRE(action != Action::rewind);
+        if (action != Action::clone) return void(++kept);
+        const bool asked = s.topology->members.at("a").clone.value_or(0) > s.note->clone;
+        REQUIRE((asked || s.data == Data::absent || s.note->unfinished == Unfinished::rewind));
+    });
+    CHECK(kept > 0);
 }
 
 TEST_CASE("decision: in no situation does a primary whose reign is over go on, or half a rewind start") {
