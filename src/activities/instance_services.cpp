@@ -10,6 +10,10 @@
 namespace toygres::activities {
 namespace {
 
+// A look of the monitor takes as long as the longest check interval and a minute; a monitor asks again at once.
+constexpr std::chrono::hours unwatched_for{3};
+constexpr std::chrono::minutes drop_interval{10};
+
 // A value of a libpq connection string.
 std::string conninfo_quoted(std::string_view value) {
     std::string out = "'";
@@ -60,9 +64,29 @@ kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape) const {
 }
 
 MemberWatch& InstanceServices::watch(const InstanceRef& instance) {
-    auto& watch = watches_[instance.k8s_name];
-    if (!watch) watch = std::make_unique<MemberWatch>(kube, agents_, instance);
-    return *watch;
+    drop_unwatched();
+    auto& watched = watches_[instance.k8s_name];
+    if (!watched.members) watched.members = std::make_unique<MemberWatch>(kube, agents_, instance);
+    watched.asked_for_at = std::chrono::steady_clock::now();
+    return *watched.members;
+}
+
+void InstanceServices::drop_unwatched() {
+    const auto at = std::chrono::steady_clock::now();
+    if (at - dropped_at_ < drop_interval) return;
+    dropped_at_ = at;
+    std::erase_if(watches_, [&](const auto& entry) {
+        const auto& [k8s_name, watched] = entry;
+        if (at - watched.asked_for_at < unwatched_for) return false;
+        forget(k8s_name);
+        agents_.forget(k8s_name);
+        return true;
+    });
+}
+
+void InstanceServices::forget_certificates(const std::string& k8s_name) {
+    forget(k8s_name);
+    agents_.forget(k8s_name);
 }
 
 void InstanceServices::forget(const std::string& k8s_name) {

@@ -9,6 +9,7 @@
 #include "pg/pool.hpp"
 #include "runtime/host/client.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,9 +35,12 @@ class InstanceServices {
     // Kubernetes client; transient/"no_address" while a load balancer has none.
     asio::awaitable<Result<InstanceEndpoint>> endpoint(std::string k8s_name, std::string ns);
     void forget(const std::string& k8s_name);
+    // Its certificates are new: agents are asked with them from now on.
+    void forget_certificates(const std::string& k8s_name);
 
     kube::InstanceSpec spec(const InstanceShape& shape) const;
-    // What this process has seen of an instance's members so far.
+    // What this process has seen of an instance's members so far. Valid as long as somebody looks through it: what is
+    // known of instances that nobody looked at for hours, because they are gone or watched elsewhere, is dropped.
     MemberWatch& watch(const InstanceRef& instance);
 
     std::shared_ptr<pg::Pool> pool;
@@ -46,12 +50,19 @@ class InstanceServices {
     runtime::Client& orchestrations;
 
   private:
+    void drop_unwatched();
+
     std::string agent_image_;
     std::optional<std::string> storage_class_;
     std::string scratch_;  // CA files for libpq
     std::map<std::string, InstanceEndpoint> endpoints_;
     kube::Agents agents_;
-    std::map<std::string, std::unique_ptr<MemberWatch>> watches_;  // by k8s_name
+    struct Watched {
+        std::unique_ptr<MemberWatch> members;
+        std::chrono::steady_clock::time_point asked_for_at;
+    };
+    std::map<std::string, Watched> watches_;  // by k8s_name
+    std::chrono::steady_clock::time_point dropped_at_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace toygres::activities

@@ -15,6 +15,7 @@
 #include "activities/mark_running.hpp"
 #include "activities/record_health.hpp"
 #include "activities/remove_object.hpp"
+#include "activities/renew_certificates.hpp"
 #include "activities/test_connection.hpp"
 #include "activities/wait_for_ready.hpp"
 #include "activities/watch_instance.hpp"
@@ -29,6 +30,7 @@ void register_activities(runtime::ActivityRegistry& registry) {
     registry.add<DeployPostgres>();
     registry.add<ListObjects>();
     registry.add<RemoveObject>();
+    registry.add<RenewCertificates>();
     registry.add<TestConnection>();
     registry.add<WaitForReady>();
     registry.add<WatchInstance>();

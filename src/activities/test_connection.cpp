@@ -1,6 +1,7 @@
 #include "activities/test_connection.hpp"
 
 #include "activities/instance_services.hpp"
+#include "activities/renew_certificates.hpp"
 
 namespace toygres::activities {
 namespace {
@@ -12,6 +13,9 @@ constexpr pg::Query version_query{"instance.version", "SELECT version()"};
 asio::awaitable<TestConnection::Output> TestConnection::run(runtime::ActivityContext& ctx, Input in) {
     auto& services = ctx.service<InstanceServices>();
     services.forget(in.k8s_name);
+    // Only now a load balancer has an address for the certificate to prove. What cannot be done now is done within the
+    // hour.
+    co_await renew_certificates(services, in);
     const auto endpoint = value_or_raise(co_await services.endpoint(in.k8s_name, in.ns));
     auto connection =
         co_await pg::Connection::connect(endpoint.conninfo.reveal(), "", "toygres", std::chrono::seconds(10));

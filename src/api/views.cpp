@@ -1,5 +1,7 @@
 #include "api/views.hpp"
 
+#include "base/asio.hpp"
+#include "http/message.hpp"
 #include "orchestrations/tend_replication.hpp"
 
 #include <fmt/format.h>
@@ -12,7 +14,7 @@ Json view(const cms::Instance& instance) {
     auto out = encode(instance);
     out["namespace"] = std::move(out["ns"]);
     out.erase("ns");
-    if (instance.external_ip) out["url"] = connection_url(superuser, *instance.external_ip);
+    if (instance.external_ip) out["url"] = connection_url(superuser, *instance.external_ip, instance.dns_name);
     return out;
 }
 
@@ -56,9 +58,15 @@ Json summary(const runtime::OrchestrationRow& row) {
     return out;
 }
 
-std::string connection_url(const std::string& credentials, const std::string& host) {
-    const auto authority = host.contains(':') ? "[" + host + "]" : host;
-    return fmt::format("postgresql://{}@{}:{}/postgres?sslmode=verify-ca", credentials, authority, postgres_port);
+std::string connection_url(const std::string& credentials, const std::string& address,
+                           const std::optional<std::string>& dns_name) {
+    boost::system::error_code error;
+    asio::ip::make_address(address, error);
+    if (!error && dns_name)
+        return fmt::format("postgresql://{}@{}:{}/postgres?hostaddr={}&sslmode=verify-full", credentials, *dns_name,
+                           postgres_port, http::percent_encode(address));
+    const auto authority = address.contains(':') ? "[" + address + "]" : address;
+    return fmt::format("postgresql://{}@{}:{}/postgres?sslmode=verify-full", credentials, authority, postgres_port);
 }
 
 }  // namespace toygres::api

@@ -16,9 +16,11 @@ Json view(const cms::Instance& instance, const cms::Replication& replication);
 Json view(const runtime::OrchestrationRow& row);
 Json summary(const runtime::OrchestrationRow& row);
 
-// Each instance has a CA of its own, which signs its servers and nobody else's: a chain that verifies proves the
-// server, whatever address it is reached by. `credentials`: "user" or "user:password", percent-encoded.
-std::string connection_url(const std::string& credentials, const std::string& host);
+// With sslmode=verify-full against the instance's CA. An IP address goes where libpq connects to, beside the name in
+// the cluster, which every server's certificate proves; a load balancer's name is proved itself. `credentials`: "user"
+// or "user:password", percent-encoded.
+std::string connection_url(const std::string& credentials, const std::string& address,
+                           const std::optional<std::string>& dns_name);
 inline constexpr auto superuser = "postgres";
 inline constexpr int postgres_port = 5432;
 

@@ -7,8 +7,10 @@
 #include "base/log.hpp"
 #include "cms/migrator.hpp"
 #include "http/server.hpp"
+#include "kube/certificates.hpp"
 #include "kube/client.hpp"
 #include "metrics/metrics.hpp"
+#include "orchestrations/keep_certificates.hpp"
 #include "orchestrations/registry.hpp"
 #include "orchestrations/supervisor.hpp"
 #include "runtime/host/client.hpp"
@@ -29,6 +31,7 @@ using namespace std::chrono_literals;
 namespace rt = runtime;
 
 constexpr auto supervisor_interval = 30s;
+constexpr auto certificates_interval = 1h;
 
 int cannot_start(const Error& error) {
     log::error("server.cannot_start", {{"code", error.code}, {"message", error.message}});
@@ -59,6 +62,24 @@ asio::awaitable<void> keep_supervisor(rt::Client& client, rt::Clock& clock) {
             log::error("supervisor.not_started",
                        {{"code", started.error().code}, {"message", started.error().message}});
         co_await pause.wait(started ? 60s : 1s);
+    }
+}
+
+// A look at once, for what became due while no server ran.
+asio::awaitable<void> keep_certificates(rt::Client& client, rt::Clock& clock) {
+    using orchestrations::KeepCertificates;
+    const kube::CertificatePolicy policy;
+    const auto executor = co_await asio::this_coro::executor;
+    rt::Pause pause(executor, clock);
+    for (bool woken = false;;) {
+        const auto started = co_await client.start<KeepCertificates>(
+            std::string(KeepCertificates::id),
+            {std::chrono::milliseconds(certificates_interval).count(), policy.lifetime.count(), policy.margin.count()},
+            rt::OnConflict::replace_terminal);
+        if (!started && !started.error().retryable())
+            log::error("certificates.not_kept", {{"code", started.error().code}, {"message", started.error().message}});
+        if (!woken) woken = (co_await client.signal(std::string(KeepCertificates::id), "wake", {})).has_value();
+        co_await pause.wait(woken ? 60s : 1s);
     }
 }
 
@@ -109,6 +130,7 @@ class Server {
                                        {"cluster", kube_.access().source}});
         asio::co_spawn(io_, host_.start(), asio::detached);
         asio::co_spawn(io_, keep_supervisor(client_, clock_), asio::detached);
+        asio::co_spawn(io_, keep_certificates(client_, clock_), asio::detached);
         asio::co_spawn(io_, watch_cluster(), asio::detached);
         signals_.async_wait([this](boost::system::error_code ec, int number) {
             if (ec) return;

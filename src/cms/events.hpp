@@ -8,6 +8,10 @@ namespace toygres::cms {
 asio::awaitable<Result<void>> add_event(pg::Connection& db, std::string instance, std::string event_type,
                                         std::string message, Actor actor);
 
+// The same with details, unless the instance has an entry of that type with exactly these details.
+asio::awaitable<Result<void>> add_event_once(pg::Connection& db, std::string instance, std::string event_type,
+                                             std::string message, Json details, Actor actor);
+
 // An entry of v_timeline with its exact place in time.
 struct TimedEntry {
     std::int64_t at_us;  // microseconds since 1970

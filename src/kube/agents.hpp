@@ -8,6 +8,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 namespace toygres::kube {
@@ -24,21 +25,27 @@ class Agents {
         std::string address;  // of its pod
     };
     // `max_age`: how old an answer that the agent has ready may be. Errors: those of the Kubernetes client while the
-    // certificates are read, of the HTTP client, transient/"agent_failed" when the answer is no status.
+    // certificates are read, of the HTTP client, transient/"agent_failed" when the answer is no status. An agent that
+    // is not to be trusted by the certificates known here is asked with those of the cluster next time; until they are
+    // read, and for agents that do not complain, the old ones serve.
     asio::awaitable<Result<ha::AgentStatus>> status(Member member, std::chrono::milliseconds max_age,
                                                     std::chrono::milliseconds timeout);
-    // The certificates may have changed, or the pod moved.
+    // The instance is gone, or its certificates are new.
     void forget(const std::string& k8s_name);
 
   private:
     struct Credentials;
     struct Peer;
     asio::awaitable<Result<std::shared_ptr<Credentials>>> credentials(std::string k8s_name, std::string ns);
+    asio::awaitable<Result<std::shared_ptr<Credentials>>> read_credentials(std::string k8s_name, std::string ns);
+    std::shared_ptr<Peer> peer_for(const Member& member, const Credentials& known, std::chrono::milliseconds timeout);
+    void distrust(const Member& member);
 
     asio::any_io_executor executor_;
     Client& kube_;
     std::map<std::string, std::shared_ptr<Credentials>> credentials_;  // by instance
     std::map<std::string, std::shared_ptr<Peer>> peers_;               // by member
+    std::set<std::string> reading_;                                    // instances whose certificates are read anew
 };
 
 }  // namespace toygres::kube

@@ -1,11 +1,11 @@
 #include "kube/manifests.hpp"
 
+#include "kube/certificates.hpp"
+
 #include <fmt/format.h>
 
 namespace toygres::kube {
 namespace {
-
-constexpr std::chrono::hours certificate_lifetime{24 * 365 * 10};
 
 Json labels_of(const InstanceSpec& spec, std::optional<std::int64_t> member = std::nullopt) {
     Json labels = {{"app.kubernetes.io/name", "postgresql"},
@@ -93,18 +93,10 @@ Wanted wanted_member(const InstanceSpec& spec, std::int64_t member, std::int64_t
 
 InstanceSecrets make_secrets(const InstanceSpec& spec, std::optional<Secret> superuser_password) {
     const auto& k = spec.k8s_name;
-    std::vector<std::string> names{"localhost"};
-    for (const auto& service : {rw_service(k), ro_service(k)})
-        for (const auto& suffix :
-             {std::string(), "." + spec.ns, "." + spec.ns + ".svc", "." + spec.ns + ".svc.cluster.local"})
-            names.push_back(service + suffix);
-    for (const auto& suffix : {"." + spec.ns, "." + spec.ns + ".svc", "." + spec.ns + ".svc.cluster.local"})
-        names.push_back("*." + members_service(k) + suffix);
-    auto ca = make_ca("toygres " + k, certificate_lifetime);
-    auto server = issue_certificate(ca, {k, names, {"127.0.0.1"}, certificate_lifetime, true, false});
-    auto client = issue_certificate(ca, {std::string(control_plane_cn), {}, {}, certificate_lifetime, false, true});
+    auto ca = make_ca("toygres " + k, ca_lifetime);
+    auto issued = issue_certificates(ca, k, spec.ns, {}, CertificatePolicy().lifetime);
     return {superuser_password ? *std::move(superuser_password) : random_password(), random_password(), std::move(ca),
-            std::move(server), std::move(client)};
+            std::move(issued.server), std::move(issued.client)};
 }
 
 std::string member_name(const std::string& k8s_name, std::int64_t member) {
@@ -119,6 +111,7 @@ std::string member_claim(const std::string& k8s_name, std::int64_t member) {
 std::string superuser_secret(const std::string& k8s_name) { return k8s_name + "-superuser"; }
 std::string replication_secret(const std::string& k8s_name) { return k8s_name + "-replication"; }
 std::string tls_secret(const std::string& k8s_name) { return k8s_name + "-tls"; }
+std::string ca_secret(const std::string& k8s_name) { return k8s_name + "-ca"; }
 std::string topology_config_map(const std::string& k8s_name) { return k8s_name + "-topology"; }
 std::string rw_service(const std::string& k8s_name) { return k8s_name; }
 std::string ro_service(const std::string& k8s_name) { return k8s_name + "-ro"; }
@@ -148,13 +141,16 @@ ha::Topology first_topology(const InstanceSpec& spec) {
 
 Result<std::vector<Json>> secret_objects(const Templates& templates, const InstanceSpec& spec,
                                          const InstanceSecrets& secrets) {
+    const auto connection =
+        connection_keys(secrets.superuser_password.reveal(), spec.k8s_name, spec.ns, secrets.ca.certificate_pem);
     return render_all(
         templates,
-        {{"secret-superuser", with(common_values(spec), {{"password", secrets.superuser_password.reveal()}})},
+        {{"secret-superuser", with(common_values(spec), {{"connection", Json(connection)}})},
          {"secret-replication", with(common_values(spec), {{"username", std::string(replication_user)},
                                                            {"password", secrets.replication_password.reveal()}})},
+         {"secret-ca", with(common_values(spec), {{"ca_certificate", secrets.ca.certificate_pem},
+                                                  {"ca_key", secrets.ca.private_key_pem.reveal()}})},
          {"secret-tls", with(common_values(spec), {{"ca_certificate", secrets.ca.certificate_pem},
-                                                   {"ca_key", secrets.ca.private_key_pem.reveal()},
                                                    {"server_certificate", secrets.server.certificate_pem},
                                                    {"server_key", secrets.server.private_key_pem.reveal()},
                                                    {"client_certificate", secrets.client.certificate_pem},
@@ -211,6 +207,7 @@ std::vector<ResourceRef> deletion_order(const std::string& k8s_name, const std::
     add("Role", k8s_name);
     add("ServiceAccount", k8s_name);
     add("Secret", tls_secret(k8s_name));
+    add("Secret", ca_secret(k8s_name));
     add("Secret", replication_secret(k8s_name));
     add("Secret", superuser_secret(k8s_name));
     return out;

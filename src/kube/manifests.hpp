@@ -33,7 +33,7 @@ struct InstanceSpec {
     std::string ns;
     std::string postgres_version;  // "17": a tag of the image
     std::int64_t storage_gb;
-    std::int64_t members;  // 1 in this release
+    std::int64_t members;
     ServiceType service_type;
     std::string agent_image;                       // "toygres-agent:0.1.0"
     std::optional<std::string> postgres_image;     // repository without tag; default "postgres"
@@ -46,7 +46,7 @@ BOOST_DESCRIBE_STRUCT(InstanceSpec, (),
                       (name, instance_id, k8s_name, ns, postgres_version, storage_gb, members, service_type,
                        agent_image, postgres_image, storage_class, image_pull_policy, image_pull_secrets, resources))
 
-// What goes into the three Secrets. Never stored anywhere but there.
+// What goes into the Secrets. Never stored anywhere but there.
 struct InstanceSecrets {
     Secret superuser_password;
     Secret replication_password;
@@ -57,8 +57,8 @@ struct InstanceSecrets {
 inline constexpr std::string_view replication_user = "toygres_replication";
 inline constexpr std::string_view control_plane_cn = "toygres-control-plane";
 
-// New passwords (but the superuser's when it is given) and certificates for ten years, for all names that an instance
-// is reached by.
+// New passwords (but the superuser's when it is given), a CA and certificates for all names that an instance is reached
+// by in the cluster.
 InstanceSecrets make_secrets(const InstanceSpec& spec, std::optional<Secret> superuser_password = std::nullopt);
 
 // Names. Members count from 1.
@@ -68,6 +68,7 @@ std::string member_claim(const std::string& k8s_name, std::int64_t member);  // 
 std::string superuser_secret(const std::string& k8s_name);
 std::string replication_secret(const std::string& k8s_name);
 std::string tls_secret(const std::string& k8s_name);
+std::string ca_secret(const std::string& k8s_name);
 std::string topology_config_map(const std::string& k8s_name);
 std::string rw_service(const std::string& k8s_name);
 std::string ro_service(const std::string& k8s_name);
@@ -86,7 +87,7 @@ Json role_label_patch(ha::Role role);
 // Epoch 1, the first member is the primary.
 ha::Topology first_topology(const InstanceSpec& spec);
 
-// The three Secrets: to be created, an existing one is kept (its values are in use). Errors: those of the templates.
+// The Secrets: to be created, an existing one is kept (its values are in use). Errors: those of the templates.
 Result<std::vector<Json>> secret_objects(const Templates& templates, const InstanceSpec& spec,
                                          const InstanceSecrets& secrets);
 // Everything else, in the order in which to apply; members not in the topology are not there.

@@ -54,12 +54,12 @@ asio::awaitable<http::Response> get_connection(Call& call) {
         .port = postgres_port,
         .user = superuser,
         .database = "postgres",
-        .sslmode = "verify-ca",
+        .sslmode = "verify-full",
         .dns_name = instance.dns_name,
         .ca_certificate = ca.reveal(),
-        .url = connection_url(superuser, *instance.external_ip),
+        .url = connection_url(superuser, *instance.external_ip, instance.dns_name),
         .url_with_password = connection_url(fmt::format("{}:{}", superuser, http::percent_encode(password.reveal())),
-                                            *instance.external_ip),
+                                            *instance.external_ip, instance.dns_name),
         .password = password.reveal()}));
 }
 

@@ -61,12 +61,17 @@ TEST_CASE("connection: gives the password from the Secret, and the audit trail k
     CHECK(body.at("port") == 5432);
     CHECK(body.at("password") == "p@ss/word");
     CHECK(body.at("ca_certificate") == "PEM of the CA");
-    CHECK(body.at("url") == "postgresql://postgres@127.8.0.1:5432/postgres?sslmode=verify-ca");
-    CHECK(body.at("url_with_password") ==
-          "postgresql://postgres:p%40ss%2Fword@127.8.0.1:5432/postgres?sslmode=verify-ca");
+    CHECK(body.at("sslmode") == "verify-full");
+    const std::string where = "@mydb.toygres.svc.cluster.local:5432/postgres?hostaddr=127.8.0.1&sslmode=verify-full";
+    CHECK(body.at("url") == "postgresql://postgres" + where);
+    CHECK(body.at("url_with_password") == "postgresql://postgres:p%40ss%2Fword" + where);
 
     const auto shown = json_of(world.call("GET", "/api/v1/instances/mydb"));
     CHECK(shown.at("url") == body.at("url"));
+    // A load balancer's own name is what its clients verify.
+    world.sql("UPDATE instances SET external_ip = 'db.example.net'");
+    CHECK(json_of(world.call("GET", "/api/v1/instances/mydb")).at("url") ==
+          "postgresql://postgres@db.example.net:5432/postgres?sslmode=verify-full");
 
     const auto events =
         world.sql("SELECT actor, request_id FROM instance_events WHERE event_type = 'credentials_read'");

@@ -99,7 +99,7 @@ TEST_CASE("orchestrations: ids with slashes reach the server whole") {
 
 TEST_CASE("connect: becomes psql with the password in its environment and the CA at hand") {
     FakeServer server([](const http::Request&) {
-        return json({{"url", "postgresql://postgres@127.8.0.1:5432/postgres?sslmode=verify-ca"},
+        return json({{"url", "postgresql://postgres@127.8.0.1:5432/postgres?sslmode=verify-full"},
                      {"password", "p@ss"},
                      {"ca_certificate", "PEM of the CA"}});
     });
@@ -121,10 +121,10 @@ TEST_CASE("connect: becomes psql with the password in its environment and the CA
     REQUIRE(::waitpid(child, &status, 0) == child);
     CHECK(WEXITSTATUS(status) == 42);
     CHECK(read_file(directory.path + "/seen") ==
-          "postgresql://postgres@127.8.0.1:5432/postgres?sslmode=verify-ca\n-c\nSELECT 1\np@ss\nPEM of the CA");
+          "postgresql://postgres@127.8.0.1:5432/postgres?sslmode=verify-full\n-c\nSELECT 1\np@ss\nPEM of the CA");
 
     const auto printed = run_command({"connect", "mydb", "--print", "--api-url", server.url(), "--token", "t"});
-    CHECK(printed.out == "postgresql://postgres@127.8.0.1:5432/postgres?sslmode=verify-ca\n");
+    CHECK(printed.out == "postgresql://postgres@127.8.0.1:5432/postgres?sslmode=verify-full\n");
     std::vector<std::string> targets;
     for (const auto& request : server.requests()) targets.push_back(request.target);
     CHECK(targets == std::vector<std::string>{"/api/v1/instances/mydb/connection", "/api/v1/instances/mydb"});
