@@ -1,5 +1,7 @@
 #include "activities/advance_replication.hpp"
 
+#include "activities/instance_services.hpp"
+#include "activities/tell_people.hpp"
 #include "cms/operations.hpp"
 #include "cms/replication.hpp"
 #include "ha/model.hpp"
@@ -95,7 +97,9 @@ asio::awaitable<void> finish(pg::Connection& tx, const ha::Record& before, const
     const auto& request = event.request ? event.request : before.request;
     const auto operation = operation_of(request);
     if (!operation) co_return;
-    const bool begins = event.kind == EventKind::switchover_wanted || event.kind == EventKind::failover_wanted;
+    // Standbys that come and go end theirs later: finish_members().
+    const bool begins = event.kind == EventKind::switchover_wanted || event.kind == EventKind::failover_wanted ||
+                        event.kind == EventKind::add_wanted || event.kind == EventKind::remove_wanted;
     if (begins || after.request) co_return;
     if (event.kind == EventKind::stop_failed) {
         value_or_raise(co_await cms::finish_operation(
@@ -108,6 +112,75 @@ asio::awaitable<void> finish(pg::Connection& tx, const ha::Record& before, const
         {{"state", enum_name(after.state)}, {"primary", after.primary}, {"epoch", after.epoch}}, {}));
 }
 
+// The end of the operations that added or removed a standby: it holds what it shall, or nothing is left of it.
+asio::awaitable<void> finish_members(pg::Connection& tx, const ha::Record& before, const ha::Record& after) {
+    using ha::Standing;
+    for (const auto& [member, was] : before.standbys.value_or(std::map<std::string, ha::Standby>())) {
+        if (!was.operation) continue;
+        const auto* is = ha::standby_of(after, member);
+        const bool joined = was.standing == Standing::joining && is != nullptr && is->standing == Standing::present;
+        const bool given_up = was.standing == Standing::joining && is != nullptr && is->standing == Standing::leaving;
+        const bool left = was.standing == Standing::removed && is == nullptr;
+        if (joined || left)
+            value_or_raise(co_await cms::finish_operation(tx, *was.operation, "succeeded",
+                                                          {{"member", member}, {"state", enum_name(after.state)}}, {}));
+        else if (given_up)
+            value_or_raise(co_await cms::finish_operation(
+                tx, *was.operation, "failed", {},
+                encode(Error{ErrorKind::conflict, "replica_removed",
+                             member + " was removed before it held what the instance promises"})));
+    }
+}
+
+// Alerts that begin and end, each with its event, and told to those who want to hear of them.
+asio::awaitable<void> note_alerts(runtime::StepContext& ctx, const std::string& instance, const Json& stored,
+                                  const Json& lasting) {
+    auto& tx = ctx.sql();
+    const auto was = decode<std::vector<ha::Alert>>(stored);
+    const auto is = decode<std::vector<ha::Alert>>(lasting);
+    const auto among = [](const std::vector<ha::Alert>& alerts, const ha::Alert& one) {
+        return std::ranges::any_of(alerts,
+                                   [&](const ha::Alert& a) { return a.kind == one.kind && a.member == one.member; });
+    };
+    const auto note = [&](const char* what, const ha::Alert& alert) -> asio::awaitable<void> {
+        value_or_raise(co_await cms::add_replication_event(tx, instance, what, alert.message, encode(alert),
+                                                           ctx.orchestration(), std::nullopt));
+        co_await tell_people(ctx, instance, what, alert.message, encode(alert));
+    };
+    for (const auto& alert : is)
+        if (!among(was, alert)) co_await note("alert_raised", alert);
+    for (const auto& alert : was)
+        if (!among(is, alert)) co_await note("alert_cleared", alert);
+    value_or_raise(co_await cms::set_alerts(tx, instance, lasting));
+}
+
+asio::awaitable<void> note_news(runtime::StepContext& ctx, const std::string& instance, const cms::Replication& stored,
+                                const WatchInstance::Output& seen) {
+    auto& tx = ctx.sql();
+    if (!seen.alerts.is_null()) co_await note_alerts(ctx, instance, stored.alerts, seen.alerts);
+    const bool changed = value_or_raise(co_await cms::set_blocked(tx, instance, seen.blocked));
+    if (!changed || !seen.blocked) co_return;
+    value_or_raise(co_await cms::add_replication_event(tx, instance, "failover_refused", *seen.blocked, seen.evidence,
+                                                       ctx.orchestration(), std::nullopt));
+    co_await tell_people(ctx, instance, "failover_refused", *seen.blocked, seen.evidence);
+}
+
+// Changes of roles are told when they begin and when they end.
+asio::awaitable<void> tell_of_failover(runtime::StepContext& ctx, const std::string& instance, const ha::Record& before,
+                                       const ha::Record& after, const ha::Event& event) {
+    const Json details = {{"epoch", after.epoch},
+                          {"old_primary", after.old_primary.empty() ? before.old_primary : after.old_primary},
+                          {"new_primary", after.primary},
+                          {"state", enum_name(after.state)}};
+    if (before.failover != after.failover && !after.failover.empty())
+        co_await tell_people(ctx, instance, after.state == ha::State::switching ? "switchover_begun" : "failover_begun",
+                             event.reason, details);
+    else if (!before.failover.empty() && after.failover.empty())
+        co_await tell_people(ctx, instance,
+                             event.kind == EventKind::promoted ? "roles_changed" : "change_of_roles_failed",
+                             event.reason, details);
+}
+
 }  // namespace
 
 asio::awaitable<AdvanceReplication::Output> AdvanceReplication::run(runtime::StepContext& ctx, Input in) {
@@ -117,10 +190,7 @@ asio::awaitable<AdvanceReplication::Output> AdvanceReplication::run(runtime::Ste
     const auto record = decode<ha::Record>(stored.record);
     const auto now_in = [](const ha::Record& r) { return enum_name(r.state); };
     if (seen.blocked_is_news) {
-        value_or_raise(co_await cms::set_blocked(tx, in.instance, seen.blocked));
-        if (seen.blocked)
-            value_or_raise(co_await cms::add_replication_event(tx, in.instance, "failover_refused", *seen.blocked,
-                                                               seen.evidence, ctx.orchestration(), std::nullopt));
+        co_await note_news(ctx, in.instance, stored, seen);
         co_return Output{false, now_in(record)};
     }
     if (!seen.refusal.is_null()) {
@@ -134,6 +204,9 @@ asio::awaitable<AdvanceReplication::Output> AdvanceReplication::run(runtime::Ste
         co_await tell(tx, in.instance, record, event, seen.evidence, ctx.orchestration());
         co_return Output{false, now_in(record)};
     }
+    // Whoever paused all failovers has the last word, also about one that was judged before.
+    if (event.kind == EventKind::primary_down && !value_or_raise(co_await cms::get_fleet_failover(tx)).automatic)
+        co_return Output{false, now_in(record)};
     const auto next = ha::advance(record, event, now());
     if (!next) {
         if (event.request)
@@ -154,8 +227,13 @@ asio::awaitable<AdvanceReplication::Output> AdvanceReplication::run(runtime::Ste
                                                                             .evidence = seen.evidence}));
     if (!advanced) co_return Output{false, now_in(record)};
     if (event.request) value_or_raise(co_await cms::clear_request(tx, in.instance));
+    if (event.kind == EventKind::configure_wanted && event.request && event.request->settings &&
+        !event.request->settings->policy.is_null())
+        value_or_raise(co_await cms::change_policy(tx, in.instance, event.request->settings->policy));
     co_await note_failover(tx, in.instance, record, *next, event, seen.evidence);
     co_await finish(tx, record, *next, event);
+    co_await finish_members(tx, record, *next);
+    co_await tell_of_failover(ctx, in.instance, record, *next, event);
     co_return Output{true, now_in(*next)};
 }
 

@@ -5,10 +5,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace toygres::activities {
 namespace {
+
+using namespace std::chrono_literals;
 
 // A look of the monitor takes as long as the longest check interval and a minute; a monitor asks again at once.
 constexpr std::chrono::hours unwatched_for{3};
@@ -46,6 +49,27 @@ InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& c
 InstanceServices::~InstanceServices() {
     std::error_code ignored;
     std::filesystem::remove_all(scratch_, ignored);
+}
+
+void InstanceServices::announce(std::string orchestration) {
+    asio::co_spawn(kube.executor(), orchestrations.announce(std::move(orchestration)), asio::detached);
+}
+
+asio::awaitable<std::map<std::string, ha::AgentStatus>> InstanceServices::ask_members(
+    InstanceRef instance, std::vector<std::string> members) {
+    std::map<std::string, ha::AgentStatus> out;
+    const auto pods = co_await kube.list(kube::resource("Pod", instance.ns, ""),
+                                         {.labels = kube::instance_selector(instance.k8s_name)});
+    if (!pods) co_return out;
+    for (const auto& pod : pods->items) {
+        const auto member = kube::text_at(pod, "/metadata/labels/toygres.io~1member");
+        const auto address = kube::text_at(pod, "/status/podIP");
+        if (address.empty() || std::ranges::find(members, member) == members.end()) continue;
+        auto status =
+            co_await agents_.status({instance.k8s_name, instance.ns, ha::number_of(member), address}, 500ms, 1s);
+        if (status) out.emplace(member, *std::move(status));
+    }
+    co_return out;
 }
 
 kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape) const {

@@ -10,10 +10,12 @@
 #include "runtime/host/client.hpp"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace toygres::activities {
 
@@ -38,10 +40,19 @@ class InstanceServices {
     // Its certificates are new: agents are asked with them from now on.
     void forget_certificates(const std::string& k8s_name);
 
+    // What the agents of those members say now, of those that answer within a second or two.
+    asio::awaitable<std::map<std::string, ha::AgentStatus>> ask_members(InstanceRef instance,
+                                                                        std::vector<std::string> members);
+
     kube::InstanceSpec spec(const InstanceShape& shape) const;
     // What this process has seen of an instance's members so far. Valid as long as somebody looks through it: what is
     // known of instances that nobody looked at for hours, because they are gone or watched elsewhere, is dropped.
     MemberWatch& watch(const InstanceRef& instance);
+
+    // The orchestration that a committed step has started begins at once.
+    void announce(std::string orchestration);
+    // Posts an alert to the webhook of this server; none: there is none.
+    std::function<asio::awaitable<Result<void>>(Json alert)> post_alert;
 
     std::shared_ptr<pg::Pool> pool;
     kube::Client& kube;

@@ -1,6 +1,7 @@
 #include "activities/mark_deleting.hpp"
 
 #include "cms/instances.hpp"
+#include "cms/operations.hpp"
 
 namespace toygres::activities {
 
@@ -11,6 +12,7 @@ asio::awaitable<MarkDeleting::Output> MarkDeleting::run(runtime::StepContext& ct
     value_or_raise(co_await cms::set_state(tx, in.instance, "deleting", {ctx.orchestration(), ""}, in.operation,
                                            "deletion requested"));
     value_or_raise(co_await cms::drop_sealed(tx, in.instance));
+    value_or_raise(co_await cms::cancel_operations(tx, in.instance, in.operation));
     co_return Output{false};
 }
 

@@ -19,6 +19,7 @@ constexpr auto fenced_answer_timeout = 200ms;  // of a primary that is being rep
 constexpr auto second_answer_timeout = 500ms;  // of a standby that did not answer last time: it delays the others
 constexpr auto pods_age_max = 5s;              // while all agents answer
 constexpr auto pods_age_trouble = 250ms;       // while one does not
+constexpr auto look_gap_max = 15s;             // between two looks of a monitor that runs here
 
 std::int64_t ms_since(std::chrono::steady_clock::time_point then) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - then).count();
@@ -78,9 +79,9 @@ asio::awaitable<void> MemberWatch::ask(const std::string& name, std::chrono::mil
     if (serves(into)) member.served_at = Clock::now();
 }
 
-// Does an armed member get on with what the primary writes? One whose connection stands but whose server is stopped
-// does not: it neither has what was written at the last look nor more than it had then.
-bool MemberWatch::is_acknowledged(const ha::Record& record, const ha::AgentStatus& primary) {
+// Which armed members get on with what the primary writes; true: one does. One whose connection stands but whose
+// server is stopped does not: it neither has what was written at the last look nor more than it had then.
+bool MemberWatch::note_followers(const ha::Record& record, const ha::AgentStatus& primary) {
     const auto written = ha::parse_lsn(primary.flush_lsn.value_or("")).value_or(ha::Lsn{});
     bool out = false;
     for (const auto& name : record.armed) {
@@ -88,18 +89,47 @@ bool MemberWatch::is_acknowledged(const ha::Record& record, const ha::AgentStatu
             return peer.state == "streaming" && peer.application_name == ha::stream_name(name, record.epoch);
         });
         if (stream == primary.peers->end()) continue;
-        auto& flushed = members_[name].flushed;
+        auto& member = members_[name];
         const auto now = ha::parse_lsn(stream->flush_lsn.value_or("")).value_or(ha::Lsn{});
-        out = out || now >= written_ || now > flushed;
-        flushed = now;
+        if (now >= written_ || now > member.flushed) {
+            member.followed_at = Clock::now();
+            out = true;
+        }
+        member.flushed = now;
     }
     written_ = written;
     return out;
 }
 
+// What the primary says of those that commits wait for; while it says nothing, nothing is held against them.
+void MemberWatch::note_replication(const ha::Record& record, ha::Observation& seen) {
+    const auto primary = seen.find(record.primary);
+    if (primary == seen.end()) return;
+    auto& view = primary->second;
+    const auto looked_at = Clock::now();
+    const bool tells = serves(view) && view.status->peers;
+    const bool acknowledged = !tells || note_followers(record, *view.status);
+    if (acknowledged) replicated_at_ = Clock::now();
+    view.unreplicated_ms = acknowledged ? 0 : ms_since(replicated_at_);
+    for (const auto& name : record.armed) {
+        auto& member = members_[name];
+        if (!tells) member.followed_at = Clock::now();
+        if (seen.contains(name))
+            seen[name].astray_ms = member.followed_at >= looked_at ? 0 : ms_since(member.followed_at);
+    }
+}
+
+// Another server watched meanwhile, or nobody did: what was seen before says nothing of how long anything has lasted.
+void MemberWatch::begin_look() {
+    const auto now = Clock::now();
+    if (now - std::exchange(looked_at_, now) < look_gap_max) return;
+    replicated_at_ = now;
+    for (auto& [name, member] : members_) member.answered_at = member.served_at = member.followed_at = now;
+}
+
 asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std::chrono::milliseconds max_age) {
-    std::int64_t ordinal = 0;
-    for (const auto& name : record.members) members_[name].ordinal = ++ordinal;
+    begin_look();
+    for (const auto& name : record.members) members_[name].ordinal = ha::number_of(name);
     std::erase_if(members_,
                   [&](const auto& m) { return std::ranges::find(record.members, m.first) == record.members.end(); });
     if (ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_max).count()) co_await read_pods();
@@ -131,12 +161,7 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
         view.down_ms = serves(view) ? 0 : ms_since(member.served_at);
         view.gone = !view.status && !member.running;
     }
-    if (const auto primary = seen.find(record.primary); primary != seen.end()) {
-        auto& view = primary->second;
-        const bool acknowledged = !serves(view) || !view.status->peers || is_acknowledged(record, *view.status);
-        if (acknowledged) replicated_at_ = Clock::now();
-        view.unreplicated_ms = acknowledged ? 0 : ms_since(replicated_at_);
-    }
+    note_replication(record, seen);
     co_return seen;
 }
 

@@ -33,11 +33,14 @@ class MemberWatch {
         bool running = false;
         bool answered = true;
         ha::Lsn flushed{};  // as the primary last told
+        Clock::time_point followed_at = Clock::now();
         Clock::time_point answered_at = Clock::now();
         Clock::time_point served_at = Clock::now();
     };
+    void begin_look();
     asio::awaitable<void> read_pods();
-    bool is_acknowledged(const ha::Record& record, const ha::AgentStatus& primary);
+    bool note_followers(const ha::Record& record, const ha::AgentStatus& primary);
+    void note_replication(const ha::Record& record, ha::Observation& seen);
     asio::awaitable<void> ask(const std::string& name, std::chrono::milliseconds max_age,
                               std::chrono::milliseconds timeout, ha::MemberView& into);
 
@@ -45,6 +48,7 @@ class MemberWatch {
     kube::Agents& agents_;
     InstanceRef instance_;
     std::map<std::string, Member> members_;
+    Clock::time_point looked_at_ = Clock::now();
     Clock::time_point replicated_at_ = Clock::now();
     ha::Lsn written_{};  // by the primary, at the last look
     Clock::time_point pods_read_at_{};

@@ -6,6 +6,7 @@
 #include "activities/cancel_orchestration.hpp"
 #include "activities/check_health.hpp"
 #include "activities/deploy_postgres.hpp"
+#include "activities/end_operation.hpp"
 #include "activities/fail_operation.hpp"
 #include "activities/keep_house.hpp"
 #include "activities/list_objects.hpp"
@@ -16,7 +17,9 @@
 #include "activities/record_health.hpp"
 #include "activities/remove_object.hpp"
 #include "activities/renew_certificates.hpp"
+#include "activities/tell_people.hpp"
 #include "activities/test_connection.hpp"
+#include "activities/verify_marker.hpp"
 #include "activities/wait_for_ready.hpp"
 #include "activities/watch_instance.hpp"
 
@@ -29,12 +32,15 @@ void register_activities(runtime::ActivityRegistry& registry) {
     registry.add<CheckHealth>();
     registry.add<DeployPostgres>();
     registry.add<ListObjects>();
+    registry.add<PostAlert>();
     registry.add<RemoveObject>();
     registry.add<RenewCertificates>();
     registry.add<TestConnection>();
+    registry.add<VerifyMarker>();
     registry.add<WaitForReady>();
     registry.add<WatchInstance>();
     registry.add_step<AdvanceReplication>();
+    registry.add_step<EndOperation>();
     registry.add_step<FailOperation>();
     registry.add_step<KeepHouse>();
     registry.add_step<MarkDeleted>();

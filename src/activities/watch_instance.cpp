@@ -1,6 +1,7 @@
 #include "activities/watch_instance.hpp"
 
 #include "activities/instance_services.hpp"
+#include "activities/member_objects.hpp"
 #include "activities/member_watch.hpp"
 #include "base/crash_point.hpp"
 #include "base/crypto.hpp"
@@ -17,8 +18,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A member without a pod for so long gets its objects applied again: somebody may have deleted them.
-constexpr std::int64_t reapply_after_ms = 3'000;
+// While nothing has come of a change for so long, looking once a second is often enough.
+constexpr auto motion_max = 2min;
 
 struct Instance {
     cms::Instance row;
@@ -26,6 +27,8 @@ struct Instance {
     ha::Policy policy;
     std::optional<ha::Request> request;
     std::optional<std::string> blocked;
+    std::vector<ha::Alert> alerts;
+    Timestamp changed_at;
     kube::InstanceSpec spec;
 };
 
@@ -33,15 +36,17 @@ asio::awaitable<Instance> load(InstanceServices& services, const InstanceRef& re
     auto lease = value_or_raise(co_await services.pool->acquire());
     auto row = value_or_raise(co_await cms::get_instance(*lease, ref.instance));
     auto stored = value_or_raise(co_await cms::get_replication(*lease, ref.instance));
+    const auto fleet = value_or_raise(co_await cms::get_fleet_failover(*lease));
     auto record = decode<ha::Record>(stored.record);
+    auto policy = decode<ha::Policy>(stored.policy);
+    policy.paused_for_all = !fleet.automatic;
     auto spec = services.spec({ref.instance, row.name, ref.k8s_name, ref.ns, row.postgres_version, row.storage_size_gb,
                                row.use_load_balancer, static_cast<int>(record.members.size())});
-    co_return Instance{std::move(row),
-                       std::move(record),
-                       decode<ha::Policy>(stored.policy),
-                       stored.request.is_null() ? std::nullopt : std::optional(decode<ha::Request>(stored.request)),
-                       stored.blocked,
-                       std::move(spec)};
+    co_return Instance{
+        std::move(row),    std::move(record),
+        std::move(policy), stored.request.is_null() ? std::nullopt : std::optional(decode<ha::Request>(stored.request)),
+        stored.blocked,    decode<std::vector<ha::Alert>>(stored.alerts),
+        stored.updated_at, std::move(spec)};
 }
 
 // The topology of the record, unless the cluster has it or a newer one. Two writers never undo each other: the older
@@ -67,24 +72,13 @@ asio::awaitable<void> apply_topology(InstanceServices& services, const Instance&
     crash_point("effect.topology");
 }
 
-asio::awaitable<void> reapply_vanished(InstanceServices& services, const Instance& instance,
-                                       const ha::Observation& seen) {
-    std::int64_t ordinal = 0;
-    for (const auto& name : instance.record.members) {
-        ++ordinal;
-        const auto view = seen.find(name);
-        if (view == seen.end() || !view->second.gone || view->second.silent_ms < reapply_after_ms) continue;
-        const auto set = kube::resource("StatefulSet", instance.spec.ns, name);
-        const auto present = co_await services.kube.get(set);
-        if (present || present.error().kind != ErrorKind::not_found) continue;
-        log::warning("member.reapplied", {{"member", name}});
-        for (auto& object : value_or_raise(kube::member_objects(services.templates, instance.spec, ordinal)))
-            value_or_raise(co_await services.kube.apply(std::move(object)));
-    }
-}
-
 // While roles change every tenth of a second counts; otherwise the agents are asked once a second.
-bool in_motion(const ha::Record& record) {
+bool in_motion(const Instance& instance) {
+    const auto& record = instance.record;
+    if (now() - instance.changed_at > motion_max) return false;
+    const auto standbys = record.standbys.value_or(std::map<std::string, ha::Standby>());
+    if (std::ranges::any_of(standbys, [](const auto& s) { return s.second.standing != ha::Standing::present; }))
+        return true;
     return record.state != ha::State::single && record.state != ha::State::synced && record.state != ha::State::held &&
            record.state != ha::State::degraded &&
            !(record.state == ha::State::catching_up && record.mode == ha::Mode::async);
@@ -124,6 +118,35 @@ std::optional<std::int64_t> lag_of(const ha::Record& record, const ha::Observati
     return worst;
 }
 
+// What calls for a step: an operator's request, granted or refused, or what is seen. false: nothing does.
+bool look_for_event(const Instance& instance, const ha::Observation& seen, WatchInstance::Output& out) {
+    const auto& [request, record] = std::tie(instance.request, instance.record);
+    std::optional<ha::Event> event;
+    if (request && !ha::waits_for_sync(*request, record, now())) {
+        out.request = encode(*request);
+        auto granted = ha::event_for(*request, record, seen);
+        if (granted)
+            event = *std::move(granted);
+        else
+            out.refusal = encode(granted.error());
+    } else {
+        event = ha::judge(record, seen, instance.policy, now());
+    }
+    if (event && event->failover.empty()) event->failover = "fo-" + random_hex(16);
+    if (event) out.event = encode(*event);
+    return event || !out.refusal.is_null();
+}
+
+// What changes nothing and is to be told: a failover that is not made, alerts that begin or end.
+bool look_for_news(const Instance& instance, const ha::Observation& seen, WatchInstance::Output& out) {
+    out.blocked = ha::blocked_because(instance.record, seen, instance.policy, now());
+    const auto alerts = ha::alerts_of(instance.record, seen, instance.policy, instance.alerts);
+    const auto same = [](const ha::Alert& a, const ha::Alert& b) { return a.kind == b.kind && a.member == b.member; };
+    const bool alerts_changed = !std::ranges::equal(alerts, instance.alerts, same);
+    out.alerts = alerts_changed ? encode(alerts) : Json();
+    return alerts_changed || out.blocked != instance.blocked;
+}
+
 }  // namespace
 
 asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityContext& ctx, Input in) {
@@ -134,37 +157,25 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
     if (instance.row.state == "deleted" || instance.row.state == "deleting") co_return out;
     co_await apply_topology(services, instance);
     auto& watch = services.watch(in.instance);
+    MemberObjects objects(services, instance.spec);
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(in.duration_ms);
     asio::steady_timer timer(co_await asio::this_coro::executor);
     for (;;) {
-        const bool moving = in_motion(record) || instance.request.has_value();
-        const auto seen = co_await watch.look(record, moving ? 20ms : 500ms);
+        const bool moving = in_motion(instance) || instance.request.has_value();
+        auto seen = co_await watch.look(record, moving ? 20ms : 500ms);
         co_await watch.keep_labels(record, seen);
-        co_await reapply_vanished(services, instance, seen);
-        std::optional<ha::Event> event;
-        if (instance.request) {
-            out.request = encode(*instance.request);
-            auto granted = ha::event_for(*instance.request, record, seen);
-            if (granted)
-                event = *std::move(granted);
-            else
-                out.refusal = encode(granted.error());
-        } else {
-            event = ha::judge(record, seen, instance.policy, now());
-        }
-        if (event || !out.refusal.is_null()) {
-            if (event && event->failover.empty()) event->failover = "fo-" + random_hex(16);
-            if (event) out.event = encode(*event);
+        co_await objects.keep(record, seen);
+        if (look_for_event(instance, seen, out)) {
             out.evidence = in_short(seen);
             out.lag_bytes = lag_of(record, seen);
             co_return out;
         }
-        out.blocked = ha::blocked_because(record, seen, instance.policy, now());
         const auto primary = seen.find(record.primary);
         const bool serves = primary != seen.end() && primary->second.down_ms == 0;
-        const bool nothing_to_watch = record.state == ha::State::single && serves;
-        if (std::chrono::steady_clock::now() >= until || nothing_to_watch || out.blocked != instance.blocked) {
-            out.blocked_is_news = out.blocked != instance.blocked;
+        const bool nothing_to_watch = record.state == ha::State::single && serves && !moving;
+        const bool news = look_for_news(instance, seen, out);
+        if (std::chrono::steady_clock::now() >= until || nothing_to_watch || news) {
+            out.blocked_is_news = news;
             out.evidence = in_short(seen);
             out.lag_bytes = lag_of(record, seen);
             co_return out;

@@ -1,5 +1,5 @@
-// The monitor's eyes and hands: makes the cluster as the record says (topology, labels, members that vanished), then
-// looks at the members until something calls for a step, or the time is over.
+// The monitor's eyes and hands: makes the cluster as the record says (topology, labels, members that are new, vanished
+// or removed), then looks at the members until something calls for a step, or the time is over.
 #pragma once
 #include "activities/instance_ref.hpp"
 #include "base/json.hpp"
@@ -25,15 +25,17 @@ struct WatchInstance {
         Json refusal;   // the error of an operator's request; null: none
         Json request;   // that request, or the one of the event
         Json evidence;  // what was seen, in short
-        // Why nothing is done although the primary is down, and whether that is news.
+        // Why nothing is done although the primary is down; and whether there is something to write without an event.
         std::optional<std::string> blocked;
         bool blocked_is_news;
         std::optional<std::int64_t> lag_bytes;
+        Json alerts;  // ha::Alert values that last, when they are not those on record (which is news too); else null
     };
     static asio::awaitable<Output> run(runtime::ActivityContext& ctx, Input in);
 };
 BOOST_DESCRIBE_STRUCT(WatchInstance::Input, (), (instance, duration_ms))
 BOOST_DESCRIBE_STRUCT(WatchInstance::Output, (),
-                      (state, epoch, revision, event, refusal, request, evidence, blocked, blocked_is_news, lag_bytes))
+                      (state, epoch, revision, event, refusal, request, evidence, blocked, blocked_is_news, lag_bytes,
+                       alerts))
 
 }  // namespace toygres::activities

@@ -20,6 +20,7 @@ struct Route {
 // The tables.
 std::span<const Route> instance_routes();
 std::span<const Route> event_routes();
+std::span<const Route> fleet_routes();
 std::span<const Route> log_routes();
 std::span<const Route> connection_routes();
 std::span<const Route> operation_routes();

@@ -2,11 +2,13 @@
 #pragma once
 #include "base/asio.hpp"
 #include "base/secret.hpp"
+#include "ha/agent_status.hpp"
 #include "kube/client.hpp"
 #include "pg/pool.hpp"
 #include "runtime/host/client.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +31,10 @@ struct ApiServices {
     std::string ns;                              // where instances are made
     std::vector<std::string> postgres_versions;  // majors that may be asked for; the newest is the default
     std::function<Readiness()> readiness;
+    // What the agents of an instance's members say now, of those that answer soon.
+    std::function<asio::awaitable<std::map<std::string, ha::AgentStatus>>(std::string k8s_name, std::string ns,
+                                                                          std::vector<std::string> members)>
+        ask_members;
 };
 
 }  // namespace toygres::api

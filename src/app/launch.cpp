@@ -37,6 +37,7 @@ int server(const cli::ServerOptions& options) {
                        .storage_class = options.storage_class,
                        .postgres_versions = options.postgres_versions,
                        .templates_directory = options.templates_directory,
+                       .alert_webhook = options.alert_webhook,
                        .name = options.name,
                        .log_file = options.log_file,
                        .log_level = options.log_level,

@@ -3,6 +3,7 @@
 #include "activities/instance_services.hpp"
 #include "activities/registry.hpp"
 #include "api/api.hpp"
+#include "app/webhook.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "cms/migrator.hpp"
@@ -109,7 +110,11 @@ class Server {
                 .sealer = sealer_,
                 .ns = config.ns,
                 .postgres_versions = config.postgres_versions,
-                .readiness = [this] { return readiness(); }}),
+                .readiness = [this] { return readiness(); },
+                .ask_members =
+                    [this](std::string k8s_name, std::string ns, std::vector<std::string> members) {
+                        return instances_.ask_members({"", std::move(k8s_name), std::move(ns)}, std::move(members));
+                    }}),
           http_(io_,
                 {.address = config.listen_address,
                  .port = config.listen_port,
@@ -119,6 +124,10 @@ class Server {
         orchestrations::register_orchestrations(orchestrations_);
         activities::register_activities(activities_);
         services_.provide(instances_);
+        if (!config.alert_webhook.empty()) {
+            webhook_.emplace(io_.get_executor(), config.alert_webhook);
+            instances_.post_alert = [this](Json alert) { return webhook_->post(std::move(alert)); };
+        }
         host_.on_finished = [this](const std::string& id) { client_.finished(id); };
     }
 
@@ -194,6 +203,7 @@ class Server {
     rt::Host host_;
     rt::Client client_;
     activities::InstanceServices instances_;
+    std::optional<Webhook> webhook_;
     api::Api api_;
     http::Server http_;
     asio::signal_set signals_;

@@ -22,6 +22,7 @@ struct ServerConfig {
     std::optional<std::string> storage_class{};
     std::vector<std::string> postgres_versions{"13", "14", "15", "16", "17", "18"};
     std::string templates_directory{};  // empty: those of the binary
+    std::string alert_webhook{};        // URL that alerts are posted to; empty: none
     std::string name = "toygres";       // of this process, in the table of workers
     std::string log_file{};             // empty: stderr
     std::string log_level = "info";

@@ -32,6 +32,7 @@ struct ServerOptions {
     std::optional<std::string> storage_class;
     std::vector<std::string> postgres_versions;
     std::string templates_directory;  // empty: those of the binary
+    std::string alert_webhook;        // empty: none
     std::string name;                 // of this process
     std::string log_file;             // empty: stderr
     std::string log_level;

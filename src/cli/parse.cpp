@@ -1,6 +1,7 @@
 #include "cli/command_line.hpp"
 #include "cli/completion.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/parse_helpers.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -11,41 +12,6 @@ namespace toygres::cli {
 namespace {
 
 using namespace std::chrono_literals;
-
-CLI::App* add(CLI::App& app, const std::string& name, const std::string& description) {
-    auto* verb = app.add_subcommand(name, description);
-    verb->fallthrough();  // global options may follow the verb
-    return verb;
-}
-
-void add_duration(CLI::App* verb, const std::string& name, std::function<void(std::chrono::milliseconds)> set,
-                  const std::string& description) {
-    verb->add_option_function<std::string>(
-            name,
-            [name, set = std::move(set)](const std::string& text) {
-                const auto value = parse_duration(text);
-                if (!value) throw CLI::ValidationError(name, "takes a duration such as 30s, 10m or 2h, not " + text);
-                set(*value);
-            },
-            description)
-        ->type_name("DURATION");
-}
-
-void add_wait(CLI::App* verb, bool& wait, std::chrono::milliseconds& timeout) {
-    timeout = 10min;
-    verb->add_flag("--wait,-w", wait, "Wait for the end, showing how it gets on");
-    add_duration(verb, "--timeout", [&timeout](auto value) { timeout = value; }, "How long to wait [10m]");
-}
-
-CLI::Option* add_name(CLI::App* verb, std::string& name) {
-    return verb->add_option("NAME", name, "Name of the instance")->required();
-}
-
-template <class Options>
-void runs(CLI::App* verb, CommandLine& line, int (*body)(Session&, const Options&), const Options& options) {
-    verb->callback(
-        [&line, body, &options] { line.remote = [body, &options](Session& s) { return body(s, options); }; });
-}
 
 template <class Options>
 void launches(CLI::App* verb, CommandLine& line, std::function<int(const Options&)> Launcher::* body,
@@ -119,6 +85,8 @@ void add_server(CLI::App& app, CommandLine& line) {
         ->delimiter(',')
         ->capture_default_str();
     verb->add_option("--templates", o.templates_directory, "Directory of templates [those built in]");
+    verb->add_option("--alert-webhook", o.alert_webhook, "URL that alerts are posted to, as JSON [none]")
+        ->envname("TOYGRES_ALERT_WEBHOOK");
     verb->add_option("--name", o.name, "Of this process, in logs and the table of workers")->capture_default_str();
     verb->add_option("--log-file", o.log_file, "[stderr]");
     verb->add_option("--log-level", o.log_level)
@@ -206,41 +174,6 @@ void add_create(CLI::App& app, CommandLine& line) {
     verb->add_option("--idempotency-key,-K", o.idempotency_key, "A repeat with the same key changes nothing");
     add_wait(verb, o.wait, o.timeout);
     runs(verb, line, &create, o);
-}
-
-void add_replication_verbs(CLI::App& app, CommandLine& line) {
-    auto& o = line.replication;
-    o.old_primary_action = "convert_to_replica";
-    auto* group = add(app, "replication", "See and steer the replication of an instance")->alias("repl");
-    group->require_subcommand(1);
-    const auto add_change = [&](const char* name, const char* description, auto body) {
-        auto* verb = add(*group, name, description);
-        add_name(verb, o.name);
-        verb->add_option("--reason", o.reason, "Kept in the audit");
-        add_wait(verb, o.wait, o.timeout);
-        runs(verb, line, body, o);
-        return verb;
-    };
-    const auto add_roles = [&](CLI::App* verb) {
-        verb->add_option("--target", o.target, "The member to promote, by name or number [the best one]");
-        verb->add_option("--handover-timeout", o.handover_timeout, "For the old primary to hand over [60s]");
-        verb->add_option("--old-primary", o.old_primary_action, "What becomes of it")
-            ->check(CLI::IsMember({"convert_to_replica", "stop_and_retain"}))
-            ->capture_default_str();
-        verb->add_flag("--dry-run", o.dry_run, "Tell what would be done");
-    };
-    auto* status = add(*group, "status", "Show who is what, and whether a failover would be safe");
-    add_name(status, o.name);
-    runs(status, line, &replication_status, o);
-    add_roles(add_change("switchover", "Change roles in an orderly way: nothing is lost", &switchover));
-    auto* failover_verb = add_change("failover", "Promote a standby of a primary that is down", &failover);
-    add_roles(failover_verb);
-    failover_verb->add_flag("--force", o.force, "Although the primary is healthy");
-    failover_verb->add_flag("--allow-data-loss", o.allow_data_loss, "Although acknowledged commits may be lost");
-    add_change("resync", "Copy a standby afresh from the primary", &resync)
-        ->add_option("--target", o.target, "The member [the standby]");
-    add_change("hold", "Change nothing any more, whatever happens, until resumed", &hold);
-    add_change("resume", "End a hold", &resume);
 }
 
 void add_instance_verbs(CLI::App& app, CommandLine& line) {

@@ -41,6 +41,12 @@ constexpr Query settle_query{
     "ELSE 'failed' END, error = o.error, finished_at = clock_timestamp() FROM orchestrations o "
     "WHERE o.id = p.orchestration AND p.state = 'running' AND o.finished_at < clock_timestamp() - interval '5 s'"};
 
+constexpr Query cancel_query{
+    "cms.cancel_operations",
+    "WITH dropped AS (UPDATE replication SET request = NULL WHERE instance_id = $1 AND request IS NOT NULL) "
+    "UPDATE operations SET state = 'cancelled', error = $3, finished_at = clock_timestamp() "
+    "WHERE instance_id = $1 AND id <> $2 AND state = 'running' AND kind NOT IN ('create_instance', 'delete_instance')"};
+
 Operation to_operation(const pg::Row& row) {
     return {.id = row.get<std::string>(0),
             .kind = row.get<std::string>(1),
@@ -112,6 +118,13 @@ asio::awaitable<Result<int>> settle_operations(pg::Connection& tx) {
     auto done = co_await tx.execute(settle_query);
     if (!done) co_return std::unexpected(std::move(done).error());
     co_return static_cast<int>(done->affected());
+}
+
+asio::awaitable<Result<void>> cancel_operations(pg::Connection& tx, std::string instance, std::string but) {
+    const Error gone{ErrorKind::cancelled, "instance_deleted", "the instance is being deleted"};
+    auto done = co_await tx.execute(cancel_query, params(instance, but, encode(gone)));
+    if (!done) co_return std::unexpected(std::move(done).error());
+    co_return Result<void>();
 }
 
 }  // namespace toygres::cms

@@ -64,5 +64,8 @@ asio::awaitable<Result<void>> finish_operation(pg::Connection& tx, std::string i
                                                Json error);
 // Ends those whose orchestration ended without a word: how many.
 asio::awaitable<Result<int>> settle_operations(pg::Connection& tx);
+// Those of an instance that run besides `but` end as cancelled: the instance goes. What its monitor was asked for and
+// has not looked at is dropped.
+asio::awaitable<Result<void>> cancel_operations(pg::Connection& tx, std::string instance, std::string but);
 
 }  // namespace toygres::cms

@@ -16,9 +16,10 @@ constexpr Query insert_members_query{
     "cms.insert_members",
     "INSERT INTO members (instance_id, ordinal, name, role) SELECT $1, n, m, CASE WHEN n = 1 THEN 'primary' ELSE "
     "'replica' END FROM jsonb_array_elements_text($2::jsonb) WITH ORDINALITY AS t (m, n)"};
-constexpr Query get_query{"cms.get_replication",
-                          "SELECT r.record, r.policy, r.request, r.blocked, r.updated_at, i.replication_lag_bytes "
-                          "FROM replication r JOIN instances i ON i.id = r.instance_id WHERE r.instance_id = $1"};
+constexpr Query get_query{
+    "cms.get_replication",
+    "SELECT r.record, r.policy, r.request, r.blocked, r.updated_at, i.replication_lag_bytes, r.alerts "
+    "FROM replication r JOIN instances i ON i.id = r.instance_id WHERE r.instance_id = $1"};
 constexpr Query advance_query{"cms.advance_replication",
                               "SELECT advance_replication($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"};
 constexpr Query event_query{"cms.replication_event",
@@ -30,6 +31,26 @@ constexpr Query blocked_query{
 constexpr Query lag_query{"cms.set_replication_lag",
                           "UPDATE instances SET replication_lag_bytes = $2, last_replication_check_at = "
                           "clock_timestamp() WHERE id = $1"};
+constexpr Query alerts_query{"cms.set_alerts", "UPDATE replication SET alerts = $2 WHERE instance_id = $1"};
+constexpr Query policy_query{"cms.change_policy",
+                             "UPDATE replication SET policy = policy || $2 WHERE instance_id = $1"};
+constexpr Query get_fleet_query{"cms.get_fleet_failover",
+                                "SELECT (value #>> '{}')::boolean, reason, actor, created_at FROM fleet_settings WHERE "
+                                "name = 'automatic_failover' ORDER BY id DESC LIMIT 1"};
+constexpr Query set_fleet_query{"cms.set_fleet_failover",
+                                "INSERT INTO fleet_settings (name, value, reason, actor, request_id) VALUES "
+                                "('automatic_failover', to_jsonb($1::boolean), $2, $3, $4)"};
+constexpr Query blocked_monitors_query{
+    "cms.blocked_monitors",
+    "SELECT i.instance_actor_orchestration_id FROM instances i JOIN replication r ON r.instance_id = i.id WHERE "
+    "i.state = 'running' AND r.blocked IS NOT NULL AND i.instance_actor_orchestration_id IS NOT NULL"};
+constexpr Query figures_query{
+    "cms.replication_figures",
+    "SELECT i.user_name, i.k8s_name, r.state, r.epoch, jsonb_array_length(r.record -> 'members'), r.failover_safe, "
+    "r.blocked IS NOT NULL, i.replication_lag_bytes, r.alerts FROM instances i JOIN replication r ON r.instance_id = "
+    "i.id WHERE i.state <> 'deleted' ORDER BY i.k8s_name"};
+constexpr Query count_failovers_query{
+    "cms.count_failovers", "SELECT kind, status, count(*) FROM failovers GROUP BY kind, status ORDER BY 1, 2"};
 constexpr Query put_request_query{
     "cms.put_request",
     "UPDATE replication SET request = $2 WHERE instance_id = $1 AND request IS NULL RETURNING instance_id"};
@@ -83,7 +104,8 @@ asio::awaitable<Result<Replication>> get_replication(pg::Connection& db, std::st
                           .request = row.get<Json>(2),
                           .blocked = row.get<std::optional<std::string>>(3),
                           .updated_at = row.get<Timestamp>(4),
-                          .lag_bytes = row.get<std::optional<std::int64_t>>(5)};
+                          .lag_bytes = row.get<std::optional<std::int64_t>>(5),
+                          .alerts = row.get<Json>(6)};
 }
 
 asio::awaitable<Result<bool>> advance_replication(pg::Connection& tx, std::string instance, ReplicationChange in) {
@@ -104,6 +126,61 @@ asio::awaitable<Result<bool>> set_blocked(pg::Connection& tx, std::string instan
     auto rows = co_await run(tx, blocked_query, params(instance, reason));
     if (!rows) co_return std::unexpected(std::move(rows).error());
     co_return !rows->empty();
+}
+
+asio::awaitable<Result<void>> set_alerts(pg::Connection& tx, std::string instance, Json alerts) {
+    co_return co_await change(tx, alerts_query, params(instance, alerts));
+}
+
+asio::awaitable<Result<void>> change_policy(pg::Connection& tx, std::string instance, Json changes) {
+    co_return co_await change(tx, policy_query, params(instance, changes));
+}
+
+asio::awaitable<Result<FleetFailover>> get_fleet_failover(pg::Connection& db) {
+    auto rows = co_await run(db, get_fleet_query, {});
+    if (!rows) co_return std::unexpected(std::move(rows).error());
+    if (rows->empty()) co_return FleetFailover{};
+    const auto row = (*rows)[0];
+    co_return FleetFailover{row.get<bool>(0), row.get<std::string>(1), row.get<std::string>(2), row.get<Timestamp>(3)};
+}
+
+asio::awaitable<Result<void>> set_fleet_failover(pg::Connection& tx, bool automatic, std::string reason,
+                                                 std::string actor, std::string request_id) {
+    co_return co_await change(tx, set_fleet_query, params(automatic, reason, actor, request_id));
+}
+
+asio::awaitable<Result<std::vector<std::string>>> blocked_monitors(pg::Connection& db) {
+    auto rows = co_await run(db, blocked_monitors_query, {});
+    if (!rows) co_return std::unexpected(std::move(rows).error());
+    std::vector<std::string> out;
+    for (const auto row : *rows) out.push_back(row.get<std::string>(0));
+    co_return out;
+}
+
+asio::awaitable<Result<std::vector<ReplicationFigures>>> replication_figures(pg::Connection& db) {
+    auto rows = co_await run(db, figures_query, {});
+    if (!rows) co_return std::unexpected(std::move(rows).error());
+    std::vector<ReplicationFigures> out;
+    for (const auto row : *rows)
+        out.push_back({.instance = row.get<std::string>(0),
+                       .k8s_name = row.get<std::string>(1),
+                       .state = row.get<std::string>(2),
+                       .epoch = row.get<std::int64_t>(3),
+                       .members = row.get<int>(4),
+                       .failover_safe = row.get<bool>(5),
+                       .blocked = row.get<bool>(6),
+                       .lag_bytes = row.get<std::optional<std::int64_t>>(7),
+                       .alerts = row.get<Json>(8)});
+    co_return out;
+}
+
+asio::awaitable<Result<std::vector<FailoverCount>>> count_failovers(pg::Connection& db) {
+    auto rows = co_await run(db, count_failovers_query, {});
+    if (!rows) co_return std::unexpected(std::move(rows).error());
+    std::vector<FailoverCount> out;
+    for (const auto row : *rows)
+        out.push_back({row.get<std::string>(0), row.get<std::string>(1), row.get<std::int64_t>(2)});
+    co_return out;
 }
 
 asio::awaitable<Result<void>> set_replication_lag(pg::Connection& tx, std::string instance,

@@ -15,6 +15,7 @@ struct Replication {
     std::optional<std::string> blocked;
     Timestamp updated_at;
     std::optional<std::int64_t> lag_bytes;  // as it was last measured
+    Json alerts;                            // a list of ha::Alert
 };
 
 // With the members' rows, of which the first is the primary.
@@ -42,12 +43,51 @@ asio::awaitable<Result<void>> add_replication_event(pg::Connection& tx, std::str
                                                     std::optional<std::string> operation);
 // true: it is another reason than before, or the first, or the last is over.
 asio::awaitable<Result<bool>> set_blocked(pg::Connection& tx, std::string instance, std::optional<std::string> reason);
+asio::awaitable<Result<void>> set_alerts(pg::Connection& tx, std::string instance, Json alerts);
+// Replaces the fields that `changes` has.
+asio::awaitable<Result<void>> change_policy(pg::Connection& tx, std::string instance, Json changes);
 asio::awaitable<Result<void>> set_replication_lag(pg::Connection& tx, std::string instance,
                                                   std::optional<std::int64_t> bytes);
 
 // One wish at a time. Error: conflict/"request_pending".
 asio::awaitable<Result<void>> put_request(pg::Connection& tx, std::string instance, Json request);
 asio::awaitable<Result<void>> clear_request(pg::Connection& tx, std::string instance);
+
+// Automatic failover of all instances: whether it is on, since when, by whom and why. It is on until somebody turns it
+// off.
+struct FleetFailover {
+    bool automatic = true;
+    std::optional<std::string> reason;
+    std::optional<std::string> actor;
+    std::optional<Timestamp> changed_at;
+};
+BOOST_DESCRIBE_STRUCT(FleetFailover, (), (automatic, reason, actor, changed_at))
+asio::awaitable<Result<FleetFailover>> get_fleet_failover(pg::Connection& db);
+asio::awaitable<Result<void>> set_fleet_failover(pg::Connection& tx, bool automatic, std::string reason,
+                                                 std::string actor, std::string request_id);
+// Monitors of the instances whose failover is blocked at present.
+asio::awaitable<Result<std::vector<std::string>>> blocked_monitors(pg::Connection& db);
+
+// What is measured of every instance that is not deleted.
+struct ReplicationFigures {
+    std::string instance;
+    std::string k8s_name;
+    std::string state;
+    std::int64_t epoch;
+    int members;
+    bool failover_safe;
+    bool blocked;
+    std::optional<std::int64_t> lag_bytes;
+    Json alerts;
+};
+asio::awaitable<Result<std::vector<ReplicationFigures>>> replication_figures(pg::Connection& db);
+// Changes of roles ever made, by kind and status.
+struct FailoverCount {
+    std::string kind;
+    std::string status;
+    std::int64_t count;
+};
+asio::awaitable<Result<std::vector<FailoverCount>>> count_failovers(pg::Connection& db);
 
 // A change of roles, from its beginning to its end.
 struct FailoverRow {

@@ -85,6 +85,7 @@ Wanted wanted_member(const InstanceSpec& spec, std::int64_t member, std::int64_t
               {"postgres_image", fmt::format("{}:{}", spec.postgres_image.value_or("postgres"), spec.postgres_version)},
               {"image_pull_policy", spec.image_pull_policy.value_or("IfNotPresent")},
               {"image_pull_secrets", pull_secrets_value(spec)},
+              {"node_selector", spec.zone ? Json{{"topology.kubernetes.io/zone", *spec.zone}} : Json()},
               {"resources", resources_value(spec)}});
     return {{"persistentvolumeclaim", std::move(claim)}, {"statefulset", std::move(set)}};
 }
@@ -228,6 +229,7 @@ Result<void> validate(const Templates& templates) {
                       1,
                       ServiceType::ClusterIP,
                       "toygres-agent:0",
+                      std::nullopt,
                       std::nullopt,
                       std::nullopt,
                       std::nullopt,

@@ -41,10 +41,12 @@ struct InstanceSpec {
     std::optional<std::string> image_pull_policy;  // default IfNotPresent
     std::optional<std::vector<std::string>> image_pull_secrets;
     std::optional<Resources> resources;  // default: 100m and 256Mi requested, no limits
+    std::optional<std::string> zone;     // of the nodes that a member may run on; default: any
 };
 BOOST_DESCRIBE_STRUCT(InstanceSpec, (),
                       (name, instance_id, k8s_name, ns, postgres_version, storage_gb, members, service_type,
-                       agent_image, postgres_image, storage_class, image_pull_policy, image_pull_secrets, resources))
+                       agent_image, postgres_image, storage_class, image_pull_policy, image_pull_secrets, resources,
+                       zone))
 
 // What goes into the Secrets. Never stored anywhere but there.
 struct InstanceSecrets {

@@ -4,7 +4,9 @@
 #include "orchestrations/delete_instance.hpp"
 #include "orchestrations/health_check.hpp"
 #include "orchestrations/keep_certificates.hpp"
+#include "orchestrations/post_alert.hpp"
 #include "orchestrations/supervisor.hpp"
+#include "orchestrations/verify_replication.hpp"
 
 namespace toygres::orchestrations {
 
@@ -13,7 +15,9 @@ void register_orchestrations(runtime::OrchestrationRegistry& registry) {
     registry.add<DeleteInstance>();
     registry.add<HealthCheck>();
     registry.add<KeepCertificates>();
+    registry.add<PostAlert>();
     registry.add<Supervisor>();
+    registry.add<VerifyReplication>();
 }
 
 }  // namespace toygres::orchestrations

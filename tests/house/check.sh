@@ -11,9 +11,9 @@ declare -A MAY=(
   [runtime/core]="runtime/core base" [runtime/store]="runtime/store runtime/core pg base"
   [runtime/host]="runtime/host runtime/store runtime/core pg metrics base"
   [ha]="ha base" [kube]="kube http ha base embedded" [cms]="cms pg base embedded"
-  [activities]="activities runtime/host/activity_context runtime/host/client cms kube pg ha base"
+  [activities]="activities runtime/host/activity_context runtime/host/client cms kube pg ha metrics base"
   [orchestrations]="orchestrations runtime/core ha base activities"
-  [api]="api http runtime/host/client runtime/store/records cms orchestrations kube pg metrics base embedded"
+  [api]="api http runtime/host/client runtime/store/records cms orchestrations kube ha pg metrics base embedded"
   [cli]="cli http base"
   [agent]="agent kube http ha base" [localkube]="localkube kube http base"
 )

@@ -1,6 +1,8 @@
 #include "cms/replication.hpp"
 
 #include "api/change_replication.hpp"
+#include "api/replicas.hpp"
+#include "api/replication_bodies.hpp"
 #include "api/route.hpp"
 #include "api/views.hpp"
 
@@ -8,6 +10,7 @@ namespace toygres::api {
 namespace {
 
 using http::Response;
+using namespace std::chrono_literals;
 
 constexpr int failovers_shown = 10;
 
@@ -20,29 +23,88 @@ asio::awaitable<Response> get_replication(Call& call) {
         co_await call.read([&](pg::Connection& db) { return cms::list_failovers(db, instance.id, failovers_shown); });
     auto out = view(instance, stored);
     out["policy"] = stored.policy;
+    out["alerts"] = stored.alerts;
     out["failovers"] = encode(failovers);
     co_return json_response(out);
 }
 
-asio::awaitable<Response> change(Call& call, std::string kind) {
+Json body_or_nothing(Call& call) {
     call.expect_query({});
-    const auto json = call.request().body.empty() ? Json::object() : call.json_body();
-    co_return accepted(value_or_raise(co_await change_replication(call, kind, call.param("name"),
-                                                                  decode<ReplicationBody>(json, UnknownKeys::refuse),
-                                                                  request_digest(call, json))));
+    return call.request().body.empty() ? Json::object() : call.json_body();
 }
 
-asio::awaitable<Response> switchover(Call& call) { return change(call, "switchover"); }
-asio::awaitable<Response> failover(Call& call) { return change(call, "failover"); }
-asio::awaitable<Response> resync(Call& call) { return change(call, "resync"); }
-asio::awaitable<Response> hold(Call& call) { return change(call, "hold"); }
-asio::awaitable<Response> resume(Call& call) { return change(call, "resume"); }
+asio::awaitable<Response> ask(Call& call, Result<ha::Request> request, const Json& body) {
+    co_return accepted(value_or_raise(co_await change_replication(
+        call, call.param("name"), value_or_raise(std::move(request)), request_digest(call, body))));
+}
+
+asio::awaitable<Response> change_roles(Call& call, std::string kind) {
+    const auto body = body_or_nothing(call);
+    co_return co_await ask(call, roles_request(kind, decode<RolesBody>(body, UnknownKeys::refuse)), body);
+}
+
+asio::awaitable<Response> switchover(Call& call) { return change_roles(call, "switchover"); }
+asio::awaitable<Response> failover(Call& call) { return change_roles(call, "failover"); }
+asio::awaitable<Response> promote(Call& call) { return change_roles(call, "promote"); }
+asio::awaitable<Response> resync(Call& call) { return change_roles(call, "resync"); }
+asio::awaitable<Response> hold(Call& call) { return change_roles(call, "hold"); }
+asio::awaitable<Response> resume(Call& call) { return change_roles(call, "resume"); }
+
+asio::awaitable<Response> configure(Call& call) {
+    const auto body = body_or_nothing(call);
+    co_return co_await ask(call, settings_request(decode<SettingsBody>(body, UnknownKeys::refuse)), body);
+}
+
+asio::awaitable<Response> add_replica(Call& call) {
+    const auto body = body_or_nothing(call);
+    co_return co_await ask(call, add_request(decode<ReplicaBody>(body, UnknownKeys::refuse)), body);
+}
+
+asio::awaitable<Response> remove_replica(Call& call) {
+    call.expect_query({"reason"});
+    const RolesBody body{.target = call.param("member"), .reason = call.query_text("reason")};
+    co_return co_await ask(call, roles_request("remove", body), encode(body));
+}
+
+struct VerifyBody {
+    std::optional<std::string> timeout;
+};
+BOOST_DESCRIBE_STRUCT(VerifyBody, (), (timeout))
+
+asio::awaitable<Response> verify(Call& call) {
+    const auto body = body_or_nothing(call);
+    const auto timeout = parse_duration(decode<VerifyBody>(body, UnknownKeys::refuse).timeout.value_or("10s"));
+    if (!timeout || *timeout < 100ms || *timeout > 10min)
+        throw ErrorException(invalid_fields({{"timeout", "must be a duration from 100ms to 10m, such as 10s"}}));
+    co_return accepted(
+        value_or_raise(co_await verify_replication(call, call.param("name"), *timeout, request_digest(call, body))));
+}
+
+asio::awaitable<Response> list_replicas(Call& call) {
+    call.expect_query({});
+    const auto instance =
+        co_await call.read([&](pg::Connection& db) { return cms::find_instance(db, call.param("name")); });
+    const auto stored = co_await call.read([&](pg::Connection& db) { return cms::get_replication(db, instance.id); });
+    const auto record = decode<ha::Record>(stored.record);
+    AgentStatuses statuses;
+    if (call.services().ask_members)
+        statuses = co_await call.services().ask_members(instance.k8s_name, instance.ns, record.members);
+    co_return json_response({{"instance", instance.name},
+                             {"state", enum_name(record.state)},
+                             {"replicas", replicas_view(record, statuses)}});
+}
 
 constexpr Route routes[] = {
     {"GET", "/api/v1/instances/{name}/replication", Scope::read, get_replication},
+    {"PATCH", "/api/v1/instances/{name}/replication", Scope::write, configure},
+    {"GET", "/api/v1/instances/{name}/replicas", Scope::read, list_replicas},
+    {"POST", "/api/v1/instances/{name}/replicas", Scope::write, add_replica},
+    {"DELETE", "/api/v1/instances/{name}/replicas/{member}", Scope::write, remove_replica},
     {"POST", "/api/v1/instances/{name}/switchover", Scope::write, switchover},
     {"POST", "/api/v1/instances/{name}/failover", Scope::write, failover},
+    {"POST", "/api/v1/instances/{name}/promote", Scope::write, promote},
     {"POST", "/api/v1/instances/{name}/resync", Scope::write, resync},
+    {"POST", "/api/v1/instances/{name}/verify", Scope::write, verify},
     {"POST", "/api/v1/instances/{name}/hold", Scope::write, hold},
     {"POST", "/api/v1/instances/{name}/resume", Scope::write, resume},
 };

@@ -1,4 +1,6 @@
+#include "api/fleet_metrics.hpp"
 #include "api/route.hpp"
+#include "base/log.hpp"
 #include "embedded/openapi.hpp"
 #include "metrics/metrics.hpp"
 
@@ -30,8 +32,18 @@ asio::awaitable<Response> get_version(Call& call) {
                              {"default_postgres_version", versions.empty() ? "" : versions.back()}});
 }
 
-asio::awaitable<Response> get_metrics(Call&) {
-    co_return text("text/plain; version=0.0.4; charset=utf-8", metrics::render());
+// Without the database only the process's own.
+asio::awaitable<Response> get_metrics(Call& call) {
+    auto out = metrics::render();
+    try {
+        const auto instances = co_await call.read([](pg::Connection& db) { return cms::replication_figures(db); });
+        const auto failovers = co_await call.read([](pg::Connection& db) { return cms::count_failovers(db); });
+        const auto fleet = co_await call.read([](pg::Connection& db) { return cms::get_fleet_failover(db); });
+        out += fleet_metrics(instances, failovers, fleet);
+    } catch (const ErrorException& e) {
+        log::warning("metrics.without_instances", {{"code", e.error().code}, {"message", e.error().message}});
+    }
+    co_return text("text/plain; version=0.0.4; charset=utf-8", std::move(out));
 }
 
 asio::awaitable<Response> get_openapi(Call&) {

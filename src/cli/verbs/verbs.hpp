@@ -53,15 +53,32 @@ struct ReplicationOptions {
     bool force;
     bool allow_data_loss;
     bool dry_run;
+    bool wait_for_sync;
+    std::optional<std::string> sync_timeout;
+    std::optional<std::string> mode;
+    std::optional<std::string> durability;
+    std::optional<std::string> zone;
+    std::optional<std::int64_t> max_lag_bytes;
+    std::vector<std::string> policy;  // "cooldown=10m"
+    bool all;
+    bool yes;
     bool wait;
     std::chrono::milliseconds timeout;
 };
 int replication_status(Session& session, const ReplicationOptions& options);
 int switchover(Session& session, const ReplicationOptions& options);
 int failover(Session& session, const ReplicationOptions& options);
+int promote(Session& session, const ReplicationOptions& options);
 int resync(Session& session, const ReplicationOptions& options);
 int hold(Session& session, const ReplicationOptions& options);
 int resume(Session& session, const ReplicationOptions& options);
+int list_replicas(Session& session, const ReplicationOptions& options);
+int add_replica(Session& session, const ReplicationOptions& options);
+int remove_replica(Session& session, const ReplicationOptions& options);
+int verify(Session& session, const ReplicationOptions& options);
+int configure(Session& session, const ReplicationOptions& options);
+int pause_failover(Session& session, const ReplicationOptions& options);
+int unpause_failover(Session& session, const ReplicationOptions& options);
 // The lines of "get" and of "replication status".
 std::string replication_section(const Console& console, const Json& replication);
 
