@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -78,20 +80,22 @@ std::shared_ptr<Ledger::Session> Ledger::connect(std::list<std::future<std::shar
 }
 
 bool Ledger::append(const std::shared_ptr<Session>& session, std::int64_t id) {
+    const auto begun = Clock::now();
     auto answer = std::async(std::launch::async, [&] {
-        const auto rows =
-            pqxx::nontransaction(session->connection)
-                .exec(fmt::format("INSERT INTO {} VALUES ({}) RETURNING current_setting('cluster_name')", table_, id));
-        return rows[0][0].as<std::string>();
+        const auto rows = pqxx::nontransaction(session->connection)
+                              .exec(fmt::format("INSERT INTO {} VALUES ({}) RETURNING current_setting('cluster_name'), "
+                                                "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)",
+                                                table_, id));
+        return std::pair(rows[0][0].as<std::string>(), rows[0][1].as<std::string>());
     });
     if (answer.wait_for(options_.answer_timeout) != std::future_status::ready) session->hang_up();
     try {
-        auto server = answer.get();
+        auto [server, timeline] = answer.get();
         const auto now = Clock::now();
         const std::scoped_lock lock(mutex_);
         longest_gap_ = std::max(longest_gap_, now - last_);
         last_ = now;
-        acknowledgements_.push_back({id, now, std::move(server)});
+        acknowledgements_.push_back({id, begun, now, std::move(server), std::move(timeline)});
         return true;
     } catch (const std::exception&) {
         // It may be there or not: nobody said so.
@@ -144,16 +148,42 @@ std::vector<std::string> Ledger::acknowledged_by() const {
     return out;
 }
 
-std::string Ledger::missing() const {
+std::vector<Ledger::Acknowledgement> Ledger::acknowledgements() const {
+    const std::scoped_lock lock(mutex_);
+    return acknowledgements_;
+}
+
+std::string Ledger::two_at_once(const Ledger* other) const {
+    struct Reign {
+        std::string server;
+        Clock::time_point first;
+    };
+    auto all = acknowledgements();
+    if (other != nullptr) std::ranges::copy(other->acknowledgements(), std::back_inserter(all));
+    std::map<std::string, Reign> reigns;
+    std::string out;
+    for (const auto& a : all) {
+        auto& reign = reigns.try_emplace(a.timeline, a.server, a.at).first->second;
+        reign.first = std::min(reign.first, a.at);
+        if (reign.server != a.server)
+            out += fmt::format("{} by {} on timeline {} of {}\n", a.id, a.server, a.timeline, reign.server);
+    }
+    for (const auto& a : all)
+        for (auto later = reigns.upper_bound(a.timeline); later != reigns.end(); ++later)
+            if (later->second.first < a.begun)
+                out += fmt::format("{} by {} on timeline {} while {} was on {} already\n", a.id, a.server, a.timeline,
+                                   later->second.server, later->first);
+    return out;
+}
+
+std::string Ledger::missing(std::string conninfo) const {
+    if (conninfo.empty()) conninfo = conninfo_;
     // First what was acknowledged: what is written while this reads is asked for the next time.
-    const auto acknowledged = [&] {
-        const std::scoped_lock lock(mutex_);
-        return acknowledgements_;
-    }();
+    const auto acknowledged = acknowledgements();
     pqxx::result rows;
     for (const auto deadline = Clock::now() + patience;;) {
         try {
-            pqxx::connection connection(conninfo_);
+            pqxx::connection connection(conninfo);
             rows = pqxx::nontransaction(connection).exec(fmt::format("SELECT id FROM {}", table_));
             break;
         } catch (const std::exception& e) {

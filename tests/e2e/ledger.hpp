@@ -32,6 +32,8 @@ class Ledger {
     Ledger(const Ledger&) = delete;
     Ledger& operator=(const Ledger&) = delete;
 
+    const std::string& table() const { return table_; }  // its one column: id
+
     // No row is begun any more; what is under way ends.
     void stop();
 
@@ -43,18 +45,24 @@ class Ledger {
     void forget_gaps();
     // Names of the servers that acknowledged, in order of time, neighbours merged: "db-1", "db-2".
     std::vector<std::string> acknowledged_by() const;
+    // Where two servers acknowledged at once, in words; empty when nowhere: two on one timeline, or one on a timeline
+    // that another had left behind before the row was even begun. `other`: what another client saw counts as well.
+    std::string two_at_once(const Ledger* other = nullptr) const;
     // What the database has to say: acknowledged rows that it lacks, in words; empty when there are none. Reads from
-    // whoever is the primary now, for a minute until one answers.
-    std::string missing() const;
+    // whoever is the primary now, for a minute until one answers. `conninfo`: where to read, if not where it writes.
+    std::string missing(std::string conninfo = {}) const;
 
   private:
     using Clock = std::chrono::steady_clock;
     struct Session;
     struct Acknowledgement {
         std::int64_t id;
+        Clock::time_point begun;
         Clock::time_point at;
         std::string server;
+        std::string timeline;  // as eight digits, the later one the greater: each promotion begins one
     };
+    std::vector<Acknowledgement> acknowledgements() const;
     void write(const std::stop_token& stop, int writer);
     // Connections that hang are left to themselves in `dialling` until they fail.
     std::shared_ptr<Session> connect(std::list<std::future<std::shared_ptr<Session>>>& dialling) const;

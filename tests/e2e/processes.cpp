@@ -70,4 +70,10 @@ std::vector<int> server_processes_of(const std::string& member) {
     return out;
 }
 
+int server_process_of(const std::string& member, const std::string& title) {
+    for (const auto pid : server_processes_of(member))
+        if (read_file(fmt::format("/proc/{}/cmdline", pid)).value_or("").contains(title)) return pid;
+    return 0;
+}
+
 }  // namespace toygres::test

@@ -106,7 +106,8 @@ void Replicated::wake() const {
 }
 
 Json Replicated::ask(const std::string& kind, const Json& body) const {
-    const auto answer = stack_.call("POST", fmt::format("/api/v1/instances/{}/{}", name_, kind), body);
+    const auto* method = kind == "replication" ? "PATCH" : "POST";
+    const auto answer = stack_.call(method, fmt::format("/api/v1/instances/{}/{}", name_, kind), body);
     INFO(answer.body);
     REQUIRE(answer.status == 202);
     return stack_.wait_operation(operation_of(answer));
@@ -170,9 +171,22 @@ void Replicated::delete_stateful_set(const std::string& member) const {
     with_kube([&](kube::Client& client) { return client.remove(kube::resource("StatefulSet", ns, member)); });
 }
 
+void Replicated::delete_claim(const std::string& member) const {
+    with_kube([&](kube::Client& client) {
+        return client.remove(kube::resource("PersistentVolumeClaim", ns, member + "-data"));
+    });
+}
+
 void Replicated::delete_topology() const {
     with_kube([&](kube::Client& client) {
         return client.remove(kube::resource("ConfigMap", ns, kube::topology_config_map(k8s_name_)));
+    });
+}
+
+void Replicated::set_label(const std::string& member, const std::string& role) const {
+    with_kube([&](kube::Client& client) {
+        return client.patch(kube::resource("Pod", ns, member + "-0"), kube::PatchType::merge,
+                            {{"metadata", {{"labels", {{"toygres.io/role", role}}}}}});
     });
 }
 
@@ -217,15 +231,26 @@ void Replicated::signal_server(const std::string& member, int number) const {
     for (const auto pid : pids) ::kill(pid, number);
 }
 
+int Replicated::server_process(const std::string& member, const std::string& title) const {
+    return server_process_of(member, title);
+}
+
+std::string Replicated::data_directory(const std::string& member) const {
+    return fmt::format("{}/cluster/volumes/{}/{}-data/pgdata", stack_.directory, ns, member);
+}
+
 std::string Replicated::conninfo() const {
     return fmt::format("host={} port=5432 user=postgres dbname=postgres password={} sslmode=verify-ca sslrootcert={}",
                        host_, password_, ca_path_);
 }
 
+std::string Replicated::conninfo_of(const std::string& member) const {
+    return fmt::format("host={} port=5432 user=postgres dbname=postgres password={} sslmode=require", address(member),
+                       password_);
+}
+
 std::string Replicated::value_at(const std::string& member, const std::string& query) const {
-    pqxx::connection connection(
-        fmt::format("host={} port=5432 user=postgres dbname=postgres password={} sslmode=require connect_timeout=10",
-                    address(member), password_));
+    pqxx::connection connection(conninfo_of(member) + " connect_timeout=10");
     const auto rows = pqxx::nontransaction(connection).exec(query);
     return rows.empty() || rows[0][0].is_null() ? "" : rows[0][0].as<std::string>();
 }

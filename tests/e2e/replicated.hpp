@@ -39,7 +39,7 @@ class Replicated {
     void set_policy(const Json& changes) const;
     void wake() const;
 
-    // POST …/<kind>; the operation when it has ended.
+    // POST …/<kind>, or PATCH …/replication; the operation when it has ended.
     Json ask(const std::string& kind, const Json& body = Json::object()) const;
     // Refused with that code and a reason, and the record is as it was.
     void check_refused(const std::string& kind, const Json& body, const std::string& code) const;
@@ -51,8 +51,10 @@ class Replicated {
     void delete_pod(const std::string& member) const;
     void scale(const std::string& member, int replicas) const;
     void delete_stateful_set(const std::string& member) const;
+    void delete_claim(const std::string& member) const;  // of its volume
     void delete_topology() const;
     std::string topology() const;
+    void set_label(const std::string& member, const std::string& role) const;  // of the pod, by somebody else's hand
     void write_topology(const std::string& text) const;
     std::string secret(const std::string& name, const std::string& key) const;
     std::vector<std::string> objects() const;  // "Kind name", of this instance
@@ -63,9 +65,13 @@ class Replicated {
     int postmaster(const std::string& member) const;
     std::vector<int> server_processes(const std::string& member) const;  // the postmaster first
     void signal_server(const std::string& member, int number) const;     // all of them
+    // The one whose title says so: "walsender", "walreceiver", "checkpointer".
+    int server_process(const std::string& member, const std::string& title) const;
+    std::string data_directory(const std::string& member) const;
 
     // By SQL: the Service's address, and one member's pod.
     std::string conninfo() const;
+    std::string conninfo_of(const std::string& member) const;
     std::string value_at(const std::string& member, const std::string& query) const;
     std::string value(const std::string& query) const;  // by the Service
 

@@ -45,12 +45,23 @@ bool eventually(const std::function<bool()>& condition, int seconds) {
     return true;
 }
 
+namespace {
+
+// TOYGRES_TEST_PROGRAMS: programs that another build made.
+std::string program_directory() {
+    const char* elsewhere = std::getenv("TOYGRES_TEST_PROGRAMS");
+    return elsewhere == nullptr ? TOYGRES_BINARY_DIR : elsewhere;
+}
+
+}  // namespace
+
 std::string operation_of(const http::Response& response) {
     return parse_json(response.body).value().at("operation").at("id").get<std::string>();
 }
 
 Stack::Stack()
-    : directory((fs::temp_directory_path() / ("toygres-e2e-" + random_hex(8))).string()), binaries(TOYGRES_BINARY_DIR) {
+    : directory((fs::temp_directory_path() / ("toygres-e2e-" + random_hex(8))).string()),
+      binaries(program_directory()) {
     fs::create_directories(directory);
     fs::permissions(directory, fs::perms::owner_all | fs::perms::others_exec | fs::perms::group_exec);
 }
@@ -66,7 +77,8 @@ Stack::~Stack() {
 }
 
 std::string Stack::environment() const {
-    return fmt::format("TOYGRES_STATE_DIR={0} KUBECONFIG={0}/cluster/kubeconfig NO_COLOR=1", directory);
+    return fmt::format("TOYGRES_STATE_DIR={0} KUBECONFIG={0}/cluster/kubeconfig NO_COLOR=1 {1}", directory,
+                       environment_more);
 }
 
 void Stack::up(const std::string& crash_at) {
@@ -146,12 +158,23 @@ Stack::Extra Stack::start_extra_server() {
 
 int Stack::cms_pid() const { return std::atoi(read_file(directory + "/cms/data/postmaster.pid").value().c_str()); }
 
-void Stack::restart_cms(const std::string& mode) const {
+int Stack::cluster_pid() const {
+    return parse_json(read_file(directory + "/cluster/cluster.pid").value()).value().at("pid").get<int>();
+}
+
+void Stack::restart_cms(const std::string& mode) const { control_cms("-m " + mode + " restart"); }
+void Stack::stop_cms() const { control_cms("-m immediate stop"); }
+void Stack::start_cms() const {
+    control_cms(fmt::format(
+        "-o \"-c listen_addresses='' -c unix_socket_directories='{}/cms' -c max_connections=200\" start", directory));
+}
+
+void Stack::control_cms(const std::string& action) const {
     const auto user = ::geteuid() == 0 ? "setpriv --reuid postgres --regid postgres --init-groups -- " : "";
     const auto major = read_file(directory + "/cms/data/PG_VERSION").value().substr(0, 2);
-    const auto ran = shell(fmt::format(
-        "cd / && {}/usr/lib/postgresql/{}/bin/pg_ctl -D {}/cms/data -w -t 60 -m {} -l {}/cms/postgres.log restart",
-        user, major, directory, mode, directory));
+    const auto ran = shell(
+        fmt::format("cd / && {}/usr/lib/postgresql/{}/bin/pg_ctl -D {}/cms/data -w -t 60 -l {}/cms/postgres.log {}",
+                    user, major, directory, directory, action));
     INFO(ran.output);
     REQUIRE(ran.code == 0);
 }

@@ -51,6 +51,9 @@ class Stack {
     Extra start_extra_server();
     int cms_pid() const;
     void restart_cms(const std::string& mode) const;
+    void stop_cms() const;  // as in a crash
+    void start_cms() const;
+    int cluster_pid() const;  // of the embedded cluster: API server, controllers and node in one
 
     pqxx::result sql(const std::string& query) const;
     std::string value(const std::string& query) const;  // of the first row and column; empty when there is none
@@ -70,10 +73,12 @@ class Stack {
     bool can_connect(const std::string& name) const;
 
     std::string directory;
+    std::string environment_more;  // "NAME=value", for what is started from now on
     std::string binaries;
 
   private:
     std::string environment() const;
+    void control_cms(const std::string& action) const;
     std::vector<int> extra_;
 };
 

@@ -1,0 +1,25 @@
+// What chaos does to an instance and to what tends it.
+#pragma once
+#include "replicated.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace toygres::test {
+
+// What ends a fault that does not end by itself.
+using Mend = std::function<void()>;
+
+struct Fault {
+    std::string name;
+    std::function<Mend(const Replicated&)> strike;
+    // It goes on for as long as the trial wants.
+    bool lasts = false;
+    // One that takes away what others are brought about with, or mended, comes behind them, and is mended before them.
+    int rank = 0;
+};
+
+std::vector<Fault> all_faults();
+
+}  // namespace toygres::test
