@@ -74,10 +74,9 @@ Task<HealthCheck::Output> HealthCheck::run(OrchestrationContext& ctx, Input in) 
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(in.next_check_at - ctx.now());
         const auto tended = co_await tend_replication(ctx, instance, std::max<std::chrono::milliseconds>(left, 100ms));
         in.lag_bytes = tended.lag_bytes;
-        if (tended.state)
-            ctx.set_status({{"status", in.status},
-                            {"failures_in_a_row", in.failures_in_a_row},
-                            {"replication", enum_name(*tended.state)}});
+        ctx.set_status({{"status", in.status},
+                        {"failures_in_a_row", in.failures_in_a_row},
+                        {"replication", enum_name(tended.state)}});
         if (!tended.advanced && tended.state == ha::State::single && ctx.now() < in.next_check_at)
             co_await ctx.any(ctx.sleep_until(in.next_check_at), ctx.wait<Json>("wake"));
     }

@@ -52,7 +52,7 @@ Task<Tended> tend_replication(OrchestrationContext& ctx, InstanceRef instance, s
         failed = true;
     }
     if (failed) co_await ctx.sleep(pause_after_failure);
-    if (!seen) co_return Tended{true, std::nullopt, std::nullopt};
+    if (!seen) co_return Tended{true, ha::State::creating, std::nullopt};
     const auto state = enum_from<ha::State>(seen->state).value_or(ha::State::creating);
     if (seen->event.is_null() && seen->refusal.is_null() && !seen->blocked_is_news)
         co_return Tended{false, state, seen->lag_bytes};
@@ -64,17 +64,16 @@ Task<Tended> tend_replication(OrchestrationContext& ctx, InstanceRef instance, s
 Task<Nothing> tend_until_ready(OrchestrationContext& ctx, InstanceRef instance, ha::Mode mode,
                                std::chrono::milliseconds timeout) {
     const auto deadline = ctx.now() + timeout;
-    auto state = ha::State::creating;
     for (;;) {
         const auto tended = co_await tend_replication(ctx, instance, 10s);
         if (tended.state == ha::State::single || tended.state == ha::State::synced) co_return Nothing{};
         if (mode == ha::Mode::async && tended.state == ha::State::catching_up) co_return Nothing{};
-        if (tended.state) state = *tended.state;
-        ctx.set_status({{"stage", stage_of(state)}});
+        ctx.set_status({{"stage", stage_of(tended.state)}});
         if (ctx.now() > deadline)
             raise(ErrorKind::timeout, "replication_not_ready",
                   fmt::format("no confirmed standby after {} s: the instance is {}",
-                              std::chrono::duration_cast<std::chrono::seconds>(timeout).count(), enum_name(state)));
+                              std::chrono::duration_cast<std::chrono::seconds>(timeout).count(),
+                              enum_name(tended.state)));
     }
 }
 

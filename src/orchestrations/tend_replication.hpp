@@ -13,8 +13,8 @@ namespace toygres::orchestrations {
 ha::Record first_record(const std::string& k8s_name, int members, ha::Mode mode, ha::Durability durability);
 
 struct Tended {
-    bool advanced;                   // something was done: look again at once
-    std::optional<ha::State> state;  // none: woken, or the look failed
+    bool advanced;  // something was done: look again at once
+    ha::State state;
     std::optional<std::int64_t> lag_bytes;
 };
 // Looks for at most `duration`, less when there is something to do or a "wake" signal comes, and does it. A look that
