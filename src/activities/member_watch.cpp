@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 constexpr auto answer_timeout = 2s;
 constexpr auto fenced_answer_timeout = 200ms;  // of a primary that is being replaced: nobody waits for it
 constexpr auto second_answer_timeout = 500ms;  // of a standby that did not answer last time: it delays the others
+constexpr auto primary_second_timeout = 1s;    // of a primary that did not: its silence is being measured
 constexpr auto pods_age_max = 5s;              // while all agents answer
 constexpr auto pods_age_trouble = 250ms;       // while one does not
 constexpr auto look_gap_max = 15s;             // between two looks of a monitor that runs here
@@ -144,8 +145,8 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
         std::chrono::milliseconds timeout = answer_timeout;
         if (record.primary.empty() && name == record.old_primary)
             timeout = fenced_answer_timeout;
-        else if (name != record.primary && !members_[name].answered)
-            timeout = second_answer_timeout;
+        else if (!members_[name].answered)
+            timeout = name == record.primary ? primary_second_timeout : second_answer_timeout;
         asked.push_back(asio::co_spawn(executor, ask(name, max_age, timeout, view), asio::deferred));
     }
     co_await asio::experimental::make_parallel_group(std::move(asked))

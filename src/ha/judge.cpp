@@ -12,6 +12,8 @@ namespace {
 
 // A standby that heard from the primary so recently: the primary is not down because we cannot reach it.
 constexpr std::int64_t fresh_word_ms = 3'000;
+// A standby without a container may be on its way back, from a restart of its pod; but commits wait meanwhile.
+constexpr std::int64_t standby_gone_ms = 1'000;
 
 std::optional<Event> standby_that_streams(const Record& record, const AgentStatus& primary) {
     for (const auto& member : record.members)
@@ -63,6 +65,15 @@ std::optional<Event> judge_arming(const Record& record, const MemberView& view, 
     return Event{.kind = EventKind::sync_confirmed, .member = record.armed.front(), .lsn = record.arming_lsn};
 }
 
+// How long commits wait for a standby that gives no word: less when there is nothing that could.
+std::int64_t patience_with(const Observation& seen, const std::vector<std::string>& members, const Policy& policy) {
+    const bool gone = std::ranges::all_of(members, [&](const std::string& member) {
+        const auto* view = view_of(seen, member);
+        return view != nullptr && view->gone;
+    });
+    return gone ? std::min(policy.standby_timeout_ms, standby_gone_ms) : policy.standby_timeout_ms;
+}
+
 std::optional<Event> judge_synced(const Record& record, const Observation& seen, const AgentStatus& primary,
                                   const Policy& policy) {
     const auto& view = seen.at(record.primary);
@@ -71,13 +82,13 @@ std::optional<Event> judge_synced(const Record& record, const Observation& seen,
         return Event{.kind = EventKind::standby_lost,
                      .reason = fmt::format("synchronous_standby_names is '{}', set by somebody else",
                                            *primary.synchronous_standby_names)};
-    if (record.durability == Durability::degrade && view.unreplicated_ms >= policy.standby_timeout_ms)
+    if (record.durability == Durability::degrade && view.unreplicated_ms >= patience_with(seen, record.armed, policy))
         return Event{.kind = EventKind::standby_lost,
                      .reason = fmt::format("no standby acknowledged for {} ms", view.unreplicated_ms)};
     // One of several that is gone would keep a failover waiting for its word.
     for (const auto& member : record.armed)
-        if (const auto* standby = view_of(seen, member);
-            record.armed.size() > 1 && standby != nullptr && standby->astray_ms >= policy.standby_timeout_ms)
+        if (const auto* standby = view_of(seen, member); record.armed.size() > 1 && standby != nullptr &&
+                                                         standby->astray_ms >= patience_with(seen, {member}, policy))
             return Event{.kind = EventKind::standby_lost,
                          .member = member,
                          .reason = fmt::format("{} did not stream for {} ms", member, standby->astray_ms)};

@@ -98,6 +98,13 @@ TEST_CASE("model: relaxing takes failover_safe away before the topology lets the
     seen["a"].unreplicated_ms = 2'999;
     CHECK_FALSE(judge(r, seen, {}, noon));
     seen["a"].unreplicated_ms = 3'000;
+    // One without a container is not waited for so long.
+    auto gone = seen;
+    gone["b"] = MemberView{.status = std::nullopt, .silent_ms = 900, .gone = true};
+    gone["a"].unreplicated_ms = 999;
+    CHECK_FALSE(judge(r, gone, {}, noon));
+    gone["a"].unreplicated_ms = 1'000;
+    CHECK(judge(r, gone, {}, noon)->kind == EventKind::standby_lost);
     const auto event = judge(r, seen, {}, noon);
     REQUIRE(event);
     CHECK(event->kind == EventKind::standby_lost);
