@@ -20,7 +20,9 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <optional>
+#include <sstream>
 #include <thread>
 #include <unistd.h>
 
@@ -186,7 +188,7 @@ class Subject {
     double switchover_ms() {
         const auto took =
             gap_ms([&] { toygres_.cli("replication switchover " + name_ + " --wait"); }, [] { return true; });
-        wait_whole();
+        back["rejoin_clean"].push_back(whole_after_ms());
         return took;
     }
 
@@ -195,7 +197,7 @@ class Subject {
         const auto primary = primary_member();
         const auto took = gap_ms([&] { end_for_good(primary); }, [&] { return has_another_primary(primary); });
         toygres_.scale(primary, 1);
-        wait_whole();
+        back["rejoin_after_crash"].push_back(whole_after_ms());
         return took;
     }
 
@@ -229,8 +231,31 @@ class Subject {
             "primary_member LIMIT 1)");
         const auto took = gap_ms([&] { end_for_good(standby); }, [&] { return record("state") == "degraded"; });
         toygres_.scale(standby, 1);
-        wait_whole();
+        back["standby_back"].push_back(whole_after_ms());
         return took;
+    }
+
+    // Medians of a commit by one client, while commits wait for the standby and while they do not.
+    std::pair<double, double> commit_ms() {
+        const auto synchronous = median_commit_ms();
+        toygres_.cli("replication configure " + name_ + " --mode async --wait");
+        wait_until("asynchronous", [&] { return record("state") == "catching_up"; });
+        const auto alone = median_commit_ms();
+        toygres_.cli("replication configure " + name_ + " --mode sync --wait");
+        wait_whole();
+        return {synchronous, alone};
+    }
+
+    // Of the failovers so far: from the decision to the choice of the new primary, and from there to its service.
+    std::vector<double> phase_ms(int from) const {
+        std::vector<double> out;
+        const auto text = toygres_.cms(fmt::format(
+            "SELECT string_agg((1000 * extract(epoch FROM (steps -> {} ->> 'at')::timestamptz - (steps -> {} ->> "
+            "'at')::timestamptz))::text, ' ') FROM failovers WHERE kind = 'automatic' AND status = 'completed'",
+            from + 1, from));
+        std::istringstream numbers(text);
+        for (double ms = 0; numbers >> ms;) out.push_back(ms);
+        return out;
     }
 
     // Rows that were acknowledged and are not there: must be none.
@@ -240,7 +265,26 @@ class Subject {
             raise(ErrorKind::internal, "acknowledged_rows_lost", missing);
     }
 
+    // By what came back: until the instance was synced again.
+    std::map<std::string, std::vector<double>> back;
+
   private:
+    double whole_after_ms() const {
+        const auto began = SteadyClock::now();
+        wait_whole();
+        return ms_since(began);
+    }
+    double median_commit_ms() const {
+        pqxx::connection connection(conninfo());
+        pqxx::nontransaction(connection).exec("CREATE TABLE IF NOT EXISTS latency (n int)");
+        std::vector<double> all;
+        for (int n = 0; n < 500; ++n) {
+            const auto began = SteadyClock::now();
+            pqxx::nontransaction(connection).exec("INSERT INTO latency VALUES (1)");
+            all.push_back(ms_since(began));
+        }
+        return percentile(all, 0.5);
+    }
     std::string record(const std::string& expression) const {
         return toygres_.cms("SELECT " + expression + " FROM replication ORDER BY updated_at DESC LIMIT 1");
     }
@@ -332,7 +376,17 @@ void run(const Options& options) {
     for (int n = 0; n < options.runs; ++n)
         for (auto& scenario : scenarios) scenario.all.push_back(scenario.once());
     for (const auto& scenario : scenarios) figures(scenario.key, scenario.what, scenario.all);
-    subject.check();
+    report.heading("toygres: the phases of an automatic failover, behind its detection");
+    figures("fenced_and_chosen", "from the decision to the choice of the new primary", subject.phase_ms(0));
+    figures("promoted_and_routed", "from there to its service", subject.phase_ms(1));
+    report.heading("toygres: until the instance is synced again");
+    for (const auto& [key, all] : subject.back) figures(key, "", all);
+    subject.check();  // its writers rest from here on
+    report.heading("toygres: one commit by one client");
+    const auto [synchronous, alone] = subject.commit_ms();
+    report.figure("commit_sync_p50_ms", synchronous, "the standby confirms it");
+    report.figure("commit_async_p50_ms", alone, "the primary alone");
+    report.figure("commit_added_p50_ms", synchronous - alone, "for the standby's word");
     report.finish();
 }
 
