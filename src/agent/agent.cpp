@@ -41,7 +41,7 @@ Agent::Agent(asio::io_context& io, Options options, Binaries binaries)
       server_(io.get_executor(), options_, data_, binaries_, [this] { wake(); }),
       topology_(io.get_executor(), options_, [this] { wake(); }),
       psql_(options_, binaries_),
-      observer_(io.get_executor(), options_, binaries_, psql_),
+      observer_(io.get_executor(), options_, binaries_),
       caretaker_(
           io.get_executor(), options_, binaries_, psql_, [this] { wake(); },
           [this](const Error& error) { note_error(error); }),

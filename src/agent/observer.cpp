@@ -7,6 +7,7 @@
 namespace toygres::agent {
 namespace {
 
+constexpr std::chrono::seconds answer_limit{10};
 constexpr const char* state_query = R"sql(
 SELECT json_build_object(
   'in_recovery', r,
@@ -46,8 +47,14 @@ template <class T> void take(const Json& from, const char* key, std::optional<T>
 
 }  // namespace
 
-Observer::Observer(asio::any_io_executor executor, const Options& options, Binaries binaries, const Psql& psql)
-    : options_(options), binaries_(std::move(binaries)), psql_(psql), refreshed_(executor) {}
+Observer::Observer(asio::any_io_executor executor, const Options& options, Binaries binaries)
+    : options_(options), binaries_(std::move(binaries)), session_(executor, options, binaries_), refreshed_(executor) {}
+
+void Observer::forget() {
+    ++forgotten_;
+    answer_.reset();
+    session_.close();
+}
 
 asio::awaitable<void> Observer::refresh() {
     if (refreshing_) {
@@ -55,7 +62,12 @@ asio::awaitable<void> Observer::refresh() {
         co_return;
     }
     refreshing_ = true;
-    const auto rows = co_await psql_.run(state_query);
+    auto rows = Result<std::string>();
+    for (int asked_at = forgotten_ - 1;
+         asked_at != forgotten_;) {  // what was asked before a change says nothing after it
+        asked_at = forgotten_;
+        rows = co_await session_.ask(state_query, answer_limit);
+    }
     const auto json = rows ? parse_json(*rows) : Result<Json>(std::unexpected(rows.error()));
     answer_ = json && json->is_object() ? std::optional(*json) : std::nullopt;
     trouble_ = json ? "" : json.error().message;

@@ -1,7 +1,7 @@
 // What postgres says of itself, for /status.
 #pragma once
 #include "agent/binaries.hpp"
-#include "agent/psql.hpp"
+#include "agent/psql_session.hpp"
 #include "base/event.hpp"
 #include "ha/agent_status.hpp"
 
@@ -12,7 +12,7 @@ namespace toygres::agent {
 
 class Observer {
   public:
-    Observer(asio::any_io_executor executor, const Options& options, Binaries binaries, const Psql& psql);
+    Observer(asio::any_io_executor executor, const Options& options, Binaries binaries);
 
     // Fills what a running server tells (LSNs, timeline, peers, slots, version) by one query; an answer no older than
     // `max_age` serves again.
@@ -22,16 +22,17 @@ class Observer {
     // Sizes of the volume.
     void observe_disk(ha::AgentStatus& status) const;
     // The server has changed: ask anew.
-    void forget() { answer_.reset(); }
+    void forget();
 
   private:
     asio::awaitable<void> refresh();
 
     const Options& options_;
     Binaries binaries_;
-    const Psql& psql_;
+    PsqlSession session_;
     Event refreshed_;
     bool refreshing_ = false;
+    int forgotten_ = 0;
     std::optional<Json> answer_;
     std::string trouble_;
     std::chrono::steady_clock::time_point answered_at_;

@@ -1,7 +1,6 @@
 #include "agent/psql.hpp"
 
 #include "agent/upstream.hpp"
-#include "base/process.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -30,11 +29,15 @@ std::string session_settings(std::chrono::milliseconds limit) {
 }
 
 // `command` names psql and the connection.
-asio::awaitable<Result<std::string>> run_script(Command command, std::string script, std::chrono::milliseconds limit) {
+Command reading_stdin(Command command) {
     for (const char* option : {"--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password",
                                "--set=ON_ERROR_STOP=1", "--file=-"})
         command.argv.emplace_back(option);
     command.signal_when_parent_dies = SIGKILL;
+    return command;
+}
+
+asio::awaitable<Result<std::string>> run_script(Command command, std::string script, std::chrono::milliseconds limit) {
     auto done = co_await run_command(std::move(command), std::move(script), limit);
     if (!done) co_return std::unexpected(done.error());
     if (!done->status.ok())
@@ -84,32 +87,35 @@ std::string sql_literal(std::string_view text) {
     return out + "'";
 }
 
+Command local_psql(const Options& options, const Binaries& binaries, std::chrono::milliseconds limit) {
+    return reading_stdin({{binaries.path("psql")},
+                          {{"PGHOST", options.socket_dir},
+                           {"PGPORT", std::to_string(options.postgres_port)},
+                           {"PGUSER", "postgres"},
+                           {"PGDATABASE", "postgres"},
+                           {"PGAPPNAME", "toygres-agent"},
+                           {"PGCONNECT_TIMEOUT", "5"},
+                           {"PGOPTIONS", fmt::format("{} -c synchronous_commit=local", session_settings(limit))}}});
+}
+
 asio::awaitable<Result<std::string>> Psql::run(std::string script, std::chrono::milliseconds limit) const {
-    co_return co_await run_script(
-        {{binaries_.path("psql")},
-         {{"PGHOST", options_.socket_dir},
-          {"PGPORT", std::to_string(options_.postgres_port)},
-          {"PGUSER", "postgres"},
-          {"PGDATABASE", "postgres"},
-          {"PGAPPNAME", "toygres-agent"},
-          {"PGCONNECT_TIMEOUT", "5"},
-          {"PGOPTIONS", fmt::format("{} -c synchronous_commit=local", session_settings(limit))}}},
-        std::move(script), limit);
+    co_return co_await run_script(local_psql(options_, binaries_, limit), std::move(script), limit);
 }
 
 asio::awaitable<Result<std::string>> Psql::run_on(std::string member, std::string script,
                                                   std::chrono::milliseconds limit) const {
-    co_return co_await run_script({{binaries_.path("psql"), "--dbname=" + superuser_conninfo(options_, member)},
-                                   {{"PGOPTIONS", session_settings(limit)}}},
-                                  std::move(script), limit);
+    co_return co_await run_script(
+        reading_stdin({{binaries_.path("psql"), "--dbname=" + superuser_conninfo(options_, member)},
+                       {{"PGOPTIONS", session_settings(limit)}}}),
+        std::move(script), limit);
 }
 
 asio::awaitable<bool> Psql::serves_replicas(std::string member) const {
     const auto user = replication_user(options_);
     if (!user) co_return false;
     const auto conninfo = replication_conninfo(options_, member, *user, "toygres-agent") + " replication=true";
-    const auto answer =
-        co_await run_script({{binaries_.path("psql"), "--dbname=" + conninfo}, {}}, "IDENTIFY_SYSTEM;\n", probe_limit);
+    const auto answer = co_await run_script(reading_stdin({{binaries_.path("psql"), "--dbname=" + conninfo}, {}}),
+                                            "IDENTIFY_SYSTEM;\n", probe_limit);
     co_return answer && !answer->empty();
 }
 

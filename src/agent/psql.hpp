@@ -5,6 +5,7 @@
 #include "agent/options.hpp"
 #include "base/asio.hpp"
 #include "base/error.hpp"
+#include "base/process.hpp"
 
 #include <chrono>
 #include <string>
@@ -13,6 +14,11 @@ namespace toygres::agent {
 
 // 'text' as SQL quotes it.
 std::string sql_literal(std::string_view text);
+
+// psql on the server at the unix socket, reading a script from its stdin. No statement may take longer than half of
+// `limit`; no commit waits for a standby, and nothing gets into the server's log.
+Command local_psql(const Options& options, const Binaries& binaries,
+                   std::chrono::milliseconds limit = std::chrono::seconds(10));
 
 class Psql {
   public:
