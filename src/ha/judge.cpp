@@ -12,6 +12,8 @@ namespace {
 
 // A standby that heard from the primary so recently: the primary is not down because we cannot reach it.
 constexpr std::int64_t fresh_word_ms = 3'000;
+// After so long an old primary that has ended has told its standbys all that it will ever tell.
+constexpr std::int64_t hopeless_ms = 1'000;
 // A standby without a container may be on its way back, from a restart of its pod; but commits wait meanwhile.
 constexpr std::int64_t standby_gone_ms = 1'000;
 
@@ -110,6 +112,10 @@ std::optional<Event> judge_stopping(const Record& record, const Observation& see
                          .lsn = *old->status->flush_lsn,
                          .reason = fmt::format("{} has received {}, the shutdown checkpoint is at {}", target,
                                                next->receive_lsn.value_or(""), *old->status->flush_lsn)};
+        // Its stream broke off before the end, and there is nobody left who could send the rest.
+        if (next != nullptr && !next->receiver && old->down_ms >= hopeless_ms)
+            return Event{.kind = EventKind::stop_failed,
+                         .reason = fmt::format("{} did not receive the last of what the old primary wrote", target)};
     }
     const auto timeout = record.request ? record.request->timeout_ms : 60'000;
     if (record.change_began_at && now - *record.change_began_at > std::chrono::milliseconds(timeout))

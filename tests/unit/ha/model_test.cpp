@@ -260,6 +260,13 @@ TEST_CASE("model: a switchover promotes only what holds the shutdown checkpoint,
     old.clean_shutdown = true;
     old.flush_lsn = "0/600";
     CHECK_FALSE(judge(r, seen, {}, noon));  // "b" has 0/500
+    // It may be about to tell that it has more, unless the old primary is gone for long.
+    seen["a"].down_ms = 1'000;
+    CHECK(judge(r, seen, {}, noon)->kind == EventKind::stop_failed);
+    seen["b"].status->receiver = ReceiverStatus{"streaming", "a", 0};
+    CHECK_FALSE(judge(r, seen, {}, noon));
+    seen["b"].status->receiver.reset();
+    seen["a"].down_ms = 0;
     seen["b"].status->receive_lsn = "0/678";
     const auto stopped = judge(r, seen, {}, noon);
     REQUIRE(stopped);
