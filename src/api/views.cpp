@@ -35,6 +35,7 @@ Json view(const cms::Instance& instance, const cms::Replication& replication) {
                 {"failover_safe", record.failover_safe},
                 {"automatic_failover", record.automatic_failover},
                 {"lag_bytes", replication.lag_bytes ? Json(*replication.lag_bytes) : Json()},
+                {"checked_at", replication.checked_at ? Json(format_rfc3339(*replication.checked_at)) : Json()},
                 {"blocked", replication.blocked ? Json(*replication.blocked) : Json()},
                 {"members", Json::array()},
                 {"updated_at", format_rfc3339(replication.updated_at)}};

@@ -70,6 +70,22 @@ void print_done(Session& session, const std::string& text, Timestamp began) {
                         << fmt::format(" {} ({})\n", text, format_duration(now() - began));
 }
 
+// The members of that role, with what there is to say of them.
+std::string members_of(const Json& replication, const std::string& role) {
+    std::string out;
+    for (const auto& member : replication.value("members", Json::array())) {
+        if (text_at(member, "role") != role) continue;
+        out += (out.empty() ? "" : ", ") + text_at(member, "name");
+        if (member.value("fenced", false)) out += " (fenced)";
+    }
+    return out;
+}
+
+std::string sync_state(const Json& replication) {
+    if (text_at(replication, "mode") == "async") return "asynchronous";
+    return replication.value("failover_safe", false) ? "synchronized" : "not synchronized";
+}
+
 int change(Session& session, const std::string& kind, const ReplicationOptions& given) {
     const auto options = of_member(given);
     const auto began = now();
@@ -151,19 +167,23 @@ std::string members_table(const Json& found) {
 }  // namespace
 
 std::string replication_section(const Console& console, const Json& replication) {
-    std::vector<std::pair<std::string, std::string>> lines{{"State", coloured(console, text_at(replication, "state"))}};
-    if (text_at(replication, "state") == "single") return section("Replication", lines);
-    lines.emplace(lines.begin(), "Enabled", "yes");
+    const auto state = text_at(replication, "state");
+    std::vector<std::pair<std::string, std::string>> lines{{"Enabled", state == "single" ? "no" : "yes"},
+                                                           {"State", coloured(console, state)}};
+    if (state == "single") return section("Replication", lines);
     lines.emplace_back("Mode", fmt::format("{}, {}", text_at(replication, "mode"), text_at(replication, "durability")));
+    lines.emplace_back("Primary", members_of(replication, "primary"));
+    lines.emplace_back("Standby", members_of(replication, "replica"));
+    lines.emplace_back("Sync State", sync_state(replication));
     lines.emplace_back("Failover Safe", replication.value("failover_safe", false) ? "yes" : "no");
     lines.emplace_back("Automatic", replication.value("automatic_failover", false) ? "yes" : "paused");
     if (const auto lag = text_at(replication, "lag_bytes"); !lag.empty()) lines.emplace_back("Lag", lag + " bytes");
+    if (const auto ago = age(text_at(replication, "checked_at"), now()); !ago.empty())
+        lines.emplace_back("Last Check", ago + " ago");
     lines.emplace_back("Epoch", text_at(replication, "epoch"));
     lines.emplace_back("Blocked", text_at(replication, "blocked"));
     for (const auto& alert : replication.value("alerts", Json::array()))
         lines.emplace_back("Alert", text_at(alert, "message"));
-    for (const auto& member : replication.value("members", Json::array()))
-        lines.emplace_back(text_at(member, "name"), what_of(member));
     return section("Replication", lines);
 }
 
