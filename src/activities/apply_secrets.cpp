@@ -3,8 +3,22 @@
 #include "activities/instance_services.hpp"
 #include "base/crash_point.hpp"
 #include "cms/instances.hpp"
+#include "kube/inspect.hpp"
 
 namespace toygres::activities {
+
+namespace {
+
+// An attempt that was broken off has left its CA, which is the first of the Secrets: what follows is signed by it.
+asio::awaitable<std::optional<CertificatePair>> present_ca(InstanceServices& services, const kube::InstanceSpec& spec) {
+    const auto held = co_await services.kube.get(kube::resource("Secret", spec.ns, kube::ca_secret(spec.k8s_name)));
+    if (!held && held.error().kind == ErrorKind::not_found) co_return std::nullopt;
+    const auto& secret = value_or_raise(held);
+    co_return CertificatePair{value_or_raise(kube::secret_value(secret, "ca.crt")).reveal(),
+                              value_or_raise(kube::secret_value(secret, "ca.key"))};
+}
+
+}  // namespace
 
 asio::awaitable<ApplySecrets::Output> ApplySecrets::run(runtime::ActivityContext& ctx, Input in) {
     auto& services = ctx.service<InstanceServices>();
@@ -15,8 +29,8 @@ asio::awaitable<ApplySecrets::Output> ApplySecrets::run(runtime::ActivityContext
             password = value_or_raise(services.sealer.open(*sealed, in.k8s_name));
     }
     const auto spec = services.spec(in);
-    const auto objects =
-        value_or_raise(kube::secret_objects(services.templates, spec, kube::make_secrets(spec, std::move(password))));
+    const auto objects = value_or_raise(kube::secret_objects(
+        services.templates, spec, kube::make_secrets(spec, std::move(password), co_await present_ca(services, spec))));
     Output out{0};
     for (const auto& object : objects) {
         auto made = co_await services.kube.create(object);

@@ -67,12 +67,27 @@ asio::awaitable<bool> MemberObjects::erase(const std::string& member) {
     co_return true;
 }
 
+void MemberObjects::note_failure(const Error& error) const {
+    log::warning("member.not_kept", {{"k8s_name", spec_.k8s_name}, {"code", error.code}, {"message", error.message}});
+}
+
 asio::awaitable<void> MemberObjects::keep(const ha::Record& record, ha::Observation& seen) {
-    co_await make(record, seen);
+    // What cannot be made or deleted now is tried again: the others are looked after meanwhile.
+    try {
+        co_await make(record, seen);
+    } catch (const ErrorException& e) {
+        note_failure(e.error());
+    }
     const auto removed = ha::removed_members(record);
     if (removed.empty() || std::chrono::steady_clock::now() - erased_at_ < erase_interval) co_return;
-    for (const auto& name : removed) seen[name].erased = co_await erase(name);
     erased_at_ = std::chrono::steady_clock::now();
+    for (const auto& name : removed) {
+        try {
+            seen[name].erased = co_await erase(name);
+        } catch (const ErrorException& e) {
+            note_failure(e.error());
+        }
+    }
 }
 
 }  // namespace toygres::activities

@@ -13,13 +13,15 @@ class MemberObjects {
   public:
     MemberObjects(InstanceServices& services, kube::InstanceSpec spec) : services_(services), spec_(std::move(spec)) {}
 
-    // Notes in `seen` which of the removed members Kubernetes has nothing of any more.
+    // Failures are logged, and tried again at a later call. Notes in `seen` which of the removed members Kubernetes has
+    // nothing of any more.
     asio::awaitable<void> keep(const ha::Record& record, ha::Observation& seen);
 
   private:
     asio::awaitable<void> make(const ha::Record& record, const ha::Observation& seen);
     asio::awaitable<bool> is_complete(const std::string& member);
     asio::awaitable<bool> erase(const std::string& member);
+    void note_failure(const Error& error) const;
 
     InstanceServices& services_;
     kube::InstanceSpec spec_;

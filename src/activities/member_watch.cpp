@@ -80,12 +80,12 @@ asio::awaitable<void> MemberWatch::ask(const std::string& name, std::chrono::mil
     if (serves(into)) member.served_at = Clock::now();
 }
 
-// Which armed members get on with what the primary writes; true: one does. One whose connection stands but whose
-// server is stopped does not: it neither has what was written at the last look nor more than it had then.
+// Which standbys get on with what the primary writes; true: one that commits wait for does. One whose connection stands
+// but whose server is stopped does not: it neither has what was written at the last look nor more than it had then.
 bool MemberWatch::note_followers(const ha::Record& record, const ha::AgentStatus& primary) {
     const auto written = ha::parse_lsn(primary.flush_lsn.value_or("")).value_or(ha::Lsn{});
     bool out = false;
-    for (const auto& name : record.armed) {
+    for (const auto& name : record.members) {
         const auto stream = std::ranges::find_if(*primary.peers, [&](const ha::PeerStatus& peer) {
             return peer.state == "streaming" && peer.application_name == ha::stream_name(name, record.epoch);
         });
@@ -94,7 +94,7 @@ bool MemberWatch::note_followers(const ha::Record& record, const ha::AgentStatus
         const auto now = ha::parse_lsn(stream->flush_lsn.value_or("")).value_or(ha::Lsn{});
         if (now >= written_ || now > member.flushed) {
             member.followed_at = Clock::now();
-            out = true;
+            out = out || std::ranges::find(record.armed, name) != record.armed.end();
         }
         member.flushed = now;
     }
@@ -112,7 +112,7 @@ void MemberWatch::note_replication(const ha::Record& record, ha::Observation& se
     const bool acknowledged = !tells || note_followers(record, *view.status);
     if (acknowledged) replicated_at_ = Clock::now();
     view.unreplicated_ms = acknowledged ? 0 : ms_since(replicated_at_);
-    for (const auto& name : record.armed) {
+    for (const auto& name : record.members) {
         auto& member = members_[name];
         if (!tells) member.followed_at = Clock::now();
         if (seen.contains(name))

@@ -16,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto connect_timeout = 3s;
 constexpr auto pause = 5ms;
+constexpr auto pause_after_error = 250ms;
 
 // One row in the database "postgres", overwritten each time.
 constexpr pg::Query is_there_query{"marker.is_there", "SELECT to_regclass('toygres.replication_marker') IS NOT NULL"};
@@ -48,8 +49,8 @@ asio::awaitable<Result<Session>> connect(InstanceServices& services, InstanceRef
         co_return std::unexpected(Error{ErrorKind::transient, "no_address", member + " has no address"});
     // What stands later in a connection string counts.
     auto out = co_await pg::Connection::connect(
-        fmt::format("{} host={} hostaddr={} sslmode=verify-full", endpoint->conninfo.reveal(),
-                    kube::member_host(in.k8s_name, in.ns, number), address),
+        fmt::format("{} host={} hostaddr={} sslmode=verify-full options='-c statement_timeout=5s'",
+                    endpoint->conninfo.reveal(), kube::member_host(in.k8s_name, in.ns, number), address),
         "", "toygres verify", connect_timeout);
     if (!out && out.error().kind != ErrorKind::transient) services.forget(in.k8s_name);
     co_return out;
@@ -70,7 +71,8 @@ asio::awaitable<VerifyMarker::Standby> look(InstanceServices& services, Instance
     VerifyMarker::Standby out{.member = member, .readable = false, .after_ms = 0, .error = "it did not show up"};
     Session session;
     asio::steady_timer timer(co_await asio::this_coro::executor);
-    while (ms_since(committed_at) < timeout.count()) {
+    const auto began = Clock::now();
+    while (ms_since(began) < timeout.count()) {
         if (!session) {
             auto connected = co_await connect(services, in, member);
             if (connected)
@@ -92,7 +94,7 @@ asio::awaitable<VerifyMarker::Standby> look(InstanceServices& services, Instance
                 session.reset();
             }
         }
-        timer.expires_after(pause);
+        timer.expires_after(session ? std::chrono::milliseconds(pause) : pause_after_error);
         co_await timer.async_wait(asio::use_awaitable);
     }
     out.after_ms = ms_since(committed_at);

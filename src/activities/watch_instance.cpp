@@ -122,7 +122,9 @@ std::optional<std::int64_t> lag_of(const ha::Record& record, const ha::Observati
 bool look_for_event(const Instance& instance, const ha::Observation& seen, WatchInstance::Output& out) {
     const auto& [request, record] = std::tie(instance.request, instance.record);
     std::optional<ha::Event> event;
-    if (request && !ha::waits_for_sync(*request, record, now())) {
+    const auto primary = seen.find(record.primary);
+    const bool serves = primary != seen.end() && primary->second.down_ms == 0;
+    if (request && !(serves && ha::waits_for_sync(*request, record, now()))) {
         out.request = encode(*request);
         auto granted = ha::event_for(*request, record, seen);
         if (granted)

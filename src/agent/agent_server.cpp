@@ -140,6 +140,7 @@ asio::awaitable<void> Agent::confirm() {
     }
     if (number == configuration_number_ && seen && *seen) {
         confirmed_ = true;
+        observer_.forget();  // what was read before says nothing of what commits wait for since
         in_effect_ = reign;
     } else {
         if (!seen) note_error(seen.error());

@@ -61,7 +61,17 @@ asio::awaitable<void> Observer::refresh() {
         co_await refreshed_.wait();
         co_return;
     }
-    refreshing_ = true;
+    // Also when it is cut off half-way: others wait.
+    struct Turn {
+        Observer& observer;
+        explicit Turn(Observer& o) : observer(o) { observer.refreshing_ = true; }
+        ~Turn() {
+            observer.refreshing_ = false;
+            observer.refreshed_.notify();
+        }
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+    } turn(*this);
     auto rows = Result<std::string>();
     for (int asked_at = forgotten_ - 1;
          asked_at != forgotten_;) {  // what was asked before a change says nothing after it
@@ -72,8 +82,6 @@ asio::awaitable<void> Observer::refresh() {
     answer_ = json && json->is_object() ? std::optional(*json) : std::nullopt;
     trouble_ = json ? "" : json.error().message;
     answered_at_ = std::chrono::steady_clock::now();
-    refreshing_ = false;
-    refreshed_.notify();
 }
 
 asio::awaitable<void> Observer::observe_running(ha::AgentStatus& status, std::chrono::milliseconds max_age) {

@@ -22,11 +22,23 @@ using asio::experimental::awaitable_operators::operator||;
 constexpr std::string_view end_mark = "~ end of the answer ~\n";
 constexpr std::size_t answer_limit_bytes = 1 << 20;
 
-std::array<int, 2> make_pipe() {
+// Ends that are still here are closed.
+struct PipeEnds {
     std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) raise(ErrorKind::internal, "no_pipe", "no pipe can be made");
-    return ends;
-}
+    PipeEnds() {
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0) raise(ErrorKind::internal, "no_pipe", "no pipe can be made");
+    }
+    ~PipeEnds() {
+        for (const int end : ends)
+            if (end >= 0) ::close(end);
+    }
+    PipeEnds(const PipeEnds&) = delete;
+    PipeEnds& operator=(const PipeEnds&) = delete;
+    void give(std::size_t which, asio::posix::stream_descriptor& to) {
+        to.assign(ends.at(which));
+        ends.at(which) = -1;
+    }
+};
 
 }  // namespace
 
@@ -55,30 +67,25 @@ PsqlSession::PsqlSession(asio::any_io_executor executor, const Options& options,
 
 PsqlSession::~PsqlSession() = default;
 
-void PsqlSession::close() { process_.reset(); }
+// Whoever waits for its answer need not wait any longer.
+void PsqlSession::close() {
+    if (process_) process_->child->signal(SIGKILL);
+    process_.reset();
+}
 
 Result<void> PsqlSession::open() {
     auto process = std::make_shared<Process>(executor_);
     const auto command = local_psql(options_, binaries_);
     try {
-        const auto in = make_pipe();
-        process->in.assign(in[1]);
-        const auto out = make_pipe();
-        process->out.assign(out[0]);
-        const auto err = make_pipe();
-        process->err.assign(err[0]);
-        const auto close_theirs = [&] {
-            for (const int fd : {in[0], out[1], err[1]}) ::close(fd);
-        };
-        try {
-            process->child = std::make_unique<Child>(executor_, command, Streams{in[0], out[1], err[1]});
-        } catch (...) {
-            close_theirs();
-            throw;
-        }
-        close_theirs();
-    } catch (const ErrorException& e) {
-        return std::unexpected(e.error());
+        PipeEnds in;
+        PipeEnds out;
+        PipeEnds err;
+        in.give(1, process->in);
+        out.give(0, process->out);
+        err.give(0, process->err);
+        process->child = std::make_unique<Child>(executor_, command, Streams{in.ends[0], out.ends[1], err.ends[1]});
+    } catch (const std::exception&) {
+        return std::unexpected(current_error());
     }
     process_ = std::move(process);
     return {};

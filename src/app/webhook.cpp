@@ -37,7 +37,8 @@ asio::awaitable<Result<void>> Webhook::post(Json alert) {
     const auto response = co_await client_->send(std::move(request), answer_timeout);
     const bool taken = response && response->status / 100 == 2;
     count(taken ? "ok" : "failed");
-    if (!response) co_return std::unexpected(response.error());
+    // Whatever is wrong with the way there, certificates included, is worth another try.
+    if (!response) co_return std::unexpected(Error{ErrorKind::transient, "webhook_failed", response.error().message});
     if (!taken)
         co_return std::unexpected(Error{ErrorKind::transient, "webhook_failed",
                                         fmt::format("the webhook answered with status {}", response->status)});

@@ -25,10 +25,12 @@ std::optional<Event> standby_that_streams(const Record& record, const AgentStatu
     return std::nullopt;
 }
 
-// A member that streams, is not waited for yet, and is close enough to be.
-std::optional<Event> standby_to_arm(const Record& record, const AgentStatus& primary, const Policy& policy) {
+// A member that streams and gets on, is not waited for yet, and is close enough to be.
+std::optional<Event> standby_to_arm(const Record& record, const Observation& seen, const AgentStatus& primary,
+                                    const Policy& policy) {
     for (const auto& member : record.members) {
-        if (!may_be_armed(record, member)) continue;
+        const auto* view = view_of(seen, member);
+        if (!may_be_armed(record, member) || view == nullptr || view->astray_ms > 0) continue;
         const auto* stream = stream_of(primary, member, record.epoch);
         if (stream == nullptr || std::ranges::find(record.armed, member) != record.armed.end()) continue;
         const auto lag = bytes_between(lsn_of(stream->flush_lsn), lsn_of(primary.flush_lsn));
@@ -40,16 +42,43 @@ std::optional<Event> standby_to_arm(const Record& record, const AgentStatus& pri
     return std::nullopt;
 }
 
-std::optional<Event> judge_catching_up(const Record& record, const AgentStatus& primary, const Policy& policy) {
+std::optional<Event> judge_catching_up(const Record& record, const Observation& seen, const AgentStatus& primary,
+                                       const Policy& policy) {
     if (!standby_that_streams(record, primary))
         return Event{.kind = EventKind::standby_lost, .reason = "no standby streams any more"};
-    return standby_to_arm(record, primary, policy);
+    return standby_to_arm(record, seen, primary, policy);
 }
 
-std::optional<Event> judge_arming(const Record& record, const MemberView& view, const AgentStatus& primary,
+// How long commits wait for a standby that gives no word: less when there is nothing that could.
+std::int64_t patience_with(const Observation& seen, const std::vector<std::string>& members, const Policy& policy) {
+    const bool gone = std::ranges::all_of(members, [&](const std::string& member) {
+        const auto* view = view_of(seen, member);
+        return view != nullptr && view->gone;
+    });
+    return gone ? std::min(policy.standby_timeout_ms, standby_gone_ms) : policy.standby_timeout_ms;
+}
+
+// One of several that is gone would keep a failover waiting for its word. While none of them gets on, all stay: the
+// first that is back lets commits go on.
+std::optional<Event> one_gone_of_several(const Record& record, const Observation& seen, const Policy& policy) {
+    const auto is_gone = [&](const std::string& member) {
+        const auto* standby = view_of(seen, member);
+        return standby != nullptr && standby->astray_ms >= patience_with(seen, {member}, policy);
+    };
+    const auto gone = std::ranges::find_if(record.armed, is_gone);
+    if (gone == record.armed.end() || std::ranges::all_of(record.armed, is_gone)) return std::nullopt;
+    return Event{.kind = EventKind::standby_lost,
+                 .member = *gone,
+                 .reason = fmt::format("{} did not get on for {} ms", *gone, seen.at(*gone).astray_ms)};
+}
+
+std::optional<Event> judge_arming(const Record& record, const Observation& seen, const AgentStatus& primary,
                                   const Policy& policy) {
+    const auto& view = seen.at(record.primary);
     if (record.durability == Durability::degrade && view.unreplicated_ms > policy.standby_timeout_ms)
         return Event{.kind = EventKind::standby_lost, .reason = "the standby went before it was confirmed"};
+    if (auto gone = one_gone_of_several(record, seen, policy)) return gone;
+    if (auto more = standby_to_arm(record, seen, primary, policy)) return more;
     if (!obeys(primary, record) || primary.synchronous_standby_names != synchronous_names(record.armed, record.epoch))
         return std::nullopt;
     if (record.arming_lsn.empty()) {
@@ -67,15 +96,6 @@ std::optional<Event> judge_arming(const Record& record, const MemberView& view, 
     return Event{.kind = EventKind::sync_confirmed, .member = record.armed.front(), .lsn = record.arming_lsn};
 }
 
-// How long commits wait for a standby that gives no word: less when there is nothing that could.
-std::int64_t patience_with(const Observation& seen, const std::vector<std::string>& members, const Policy& policy) {
-    const bool gone = std::ranges::all_of(members, [&](const std::string& member) {
-        const auto* view = view_of(seen, member);
-        return view != nullptr && view->gone;
-    });
-    return gone ? std::min(policy.standby_timeout_ms, standby_gone_ms) : policy.standby_timeout_ms;
-}
-
 std::optional<Event> judge_synced(const Record& record, const Observation& seen, const AgentStatus& primary,
                                   const Policy& policy) {
     const auto& view = seen.at(record.primary);
@@ -87,14 +107,8 @@ std::optional<Event> judge_synced(const Record& record, const Observation& seen,
     if (record.durability == Durability::degrade && view.unreplicated_ms >= patience_with(seen, record.armed, policy))
         return Event{.kind = EventKind::standby_lost,
                      .reason = fmt::format("no standby acknowledged for {} ms", view.unreplicated_ms)};
-    // One of several that is gone would keep a failover waiting for its word.
-    for (const auto& member : record.armed)
-        if (const auto* standby = view_of(seen, member); record.armed.size() > 1 && standby != nullptr &&
-                                                         standby->astray_ms >= patience_with(seen, {member}, policy))
-            return Event{.kind = EventKind::standby_lost,
-                         .member = member,
-                         .reason = fmt::format("{} did not stream for {} ms", member, standby->astray_ms)};
-    return standby_to_arm(record, primary, policy);
+    if (auto gone = one_gone_of_several(record, seen, policy)) return gone;
+    return standby_to_arm(record, seen, primary, policy);
 }
 
 // The old primary stopped cleanly, and the target holds its very last word.
@@ -160,7 +174,8 @@ std::optional<std::string> most_advanced(const Record& record, const Observation
     std::optional<std::string> best;
     Lsn best_lsn;
     for (const auto& member : record.members) {
-        if (member == record.old_primary) continue;
+        const auto* standby = standby_of(record, member);
+        if (member == record.old_primary || (standby != nullptr && standby->standing == Standing::leaving)) continue;
         const bool armed = std::ranges::find(record.armed, member) != record.armed.end();
         const auto* view = view_of(seen, member);
         const bool frozen = view != nullptr && view->status && view->status->state == AgentState::running &&
@@ -168,6 +183,8 @@ std::optional<std::string> most_advanced(const Record& record, const Observation
                             !view->status->receiver && view->status->receive_lsn;
         // One acknowledgement was enough: which of the armed gave it is known when all are heard.
         if (armed && !frozen && !consent) return std::nullopt;
+        // With consent nobody is waited for who does not answer, but who does may have more than those before it.
+        if (consent && !frozen && serving(seen, member, Role::replica) != nullptr) return std::nullopt;
         if (!frozen || (!armed && !consent)) continue;
         const auto lsn = lsn_of(view->status->receive_lsn);
         if (!best || lsn > best_lsn) {
@@ -229,7 +246,6 @@ std::optional<Event> judge_state(const Record& record, const Observation& seen, 
             return Event{.kind = EventKind::primary_down, .member = record.primary, .reason = "the primary is down"};
         return std::nullopt;
     }
-    const auto& view = seen.at(record.primary);
     switch (record.state) {
         case State::creating:
             if (!obeys(*primary, record)) return std::nullopt;
@@ -239,9 +255,9 @@ std::optional<Event> judge_state(const Record& record, const Observation& seen, 
         case State::rejoining:
             return standby_that_streams(record, *primary);
         case State::catching_up:
-            return judge_catching_up(record, *primary, policy);
+            return judge_catching_up(record, seen, *primary, policy);
         case State::arming:
-            return judge_arming(record, view, *primary, policy);
+            return judge_arming(record, seen, *primary, policy);
         case State::synced:
             return judge_synced(record, seen, *primary, policy);
         case State::degrading:

@@ -122,7 +122,7 @@ std::optional<Event> judge_membership(const Record& record, const Observation& s
         const auto view = seen.find(member);
         if (standby.standing == Standing::removed && view != seen.end() && view->second.erased)
             return Event{.kind = EventKind::member_erased, .member = member, .reason = "nothing is left of " + member};
-        if (primary == nullptr) continue;
+        if (primary == nullptr || member == record.primary) continue;
         // Proven by the primary's own word: it obeys a topology in which nobody waits for the member.
         const bool obeyed = Reign{primary->epoch, primary->revision} >= Reign{record.epoch, record.revision} &&
                             primary->synchronous_standby_names == synchronous_names(record.armed, record.epoch);
@@ -132,6 +132,7 @@ std::optional<Event> judge_membership(const Record& record, const Observation& s
                          .member = member,
                          .reason = "nobody waits for " + member + " any more"};
         if (standby.standing == Standing::joining && !may_be_armed(record, member) &&
+            outcome(record.state, EventKind::standby_streaming) == Outcome::advance &&
             streams(*primary, member, record.epoch))
             return Event{.kind = EventKind::standby_streaming, .member = member, .reason = member + " streams"};
     }

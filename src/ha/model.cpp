@@ -24,13 +24,17 @@ bool promoting(const Record& r) {
     return (r.state == State::switching && !stopping(r)) || (r.state == State::failing_over && !r.primary.empty());
 }
 
+void fence(Record& r, const std::string& member) {
+    if (!contains(r.fenced, member)) r.fenced.push_back(member);
+}
+
 Record begin_failover(Record r, const Event& event, Timestamp now) {
     ++r.epoch;
     ++r.revision;
     r.state = State::failing_over;
     if (!r.primary.empty()) r.old_primary = r.primary;
     r.primary.clear();
-    r.fenced = {r.old_primary};
+    fence(r, r.old_primary);
     r.failover = event.failover;
     r.change_began_at = now;
     return r;
@@ -49,14 +53,14 @@ Record promote(Record r, const std::string& member) {
     r = disarm(std::move(r), r.state);
     if (!r.primary.empty()) r.old_primary = r.primary;
     r.primary = member;
-    return r;
+    return settle(std::move(r), member);
 }
 
 Record end_change(Record r, Timestamp now) {
     ++r.revision;
     if (r.state == State::failing_over) r.last_failover_at = now;
     const auto action = r.request ? r.request->old_primary_action : OldPrimary::convert_to_replica;
-    if (action == OldPrimary::convert_to_replica) r.fenced.clear();
+    if (action == OldPrimary::convert_to_replica) std::erase(r.fenced, r.old_primary);
     if (action == OldPrimary::terminate) {
         const auto old = r.old_primary;
         r = leave(std::move(r), old, std::nullopt);
@@ -132,7 +136,7 @@ Outcome outcome(State state, EventKind event) {
         case standby_streaming:
             return only({joining, catching_up, arming, synced, degrading, degraded, rejoining});
         case standby_caught_up:
-            return only({catching_up, synced});
+            return only({catching_up, arming, synced});
         case names_took_effect:
         case sync_confirmed:
             return only({arming});
@@ -152,7 +156,7 @@ Outcome outcome(State state, EventKind event) {
         case switchover_wanted:
             return or_refuse({synced});
         case failover_wanted:
-            return or_refuse({joining, catching_up, arming, synced, degrading, degraded, rejoining});
+            return or_refuse({joining, catching_up, arming, synced, degrading, degraded, failing_over, rejoining});
         case resync_wanted:
             return or_refuse({joining, catching_up, arming, synced, degrading, degraded, rejoining});
         case hold_wanted:
@@ -204,7 +208,7 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
             if (!may_be_armed(r, event.member) || contains(r.armed, event.member)) return record;
             // While synced: whoever fails over has to hear both from now on, before either may acknowledge alone.
             r.armed.push_back(event.member);
-            if (r.state == State::catching_up) {
+            if (r.state != State::synced) {
                 r.state = State::arming;
                 r.arming_lsn.clear();
             } else {
@@ -235,12 +239,13 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
             r = promote(std::move(r), event.member);
             ++r.epoch;
-            if (!r.request || r.request->old_primary_action == OldPrimary::convert_to_replica) r.fenced.clear();
+            if (!r.request || r.request->old_primary_action == OldPrimary::convert_to_replica)
+                std::erase(r.fenced, r.old_primary);
             return r;
         case EventKind::stop_failed:
             if (!stopping(r)) return record;
             r.state = State::synced;
-            r.fenced.clear();
+            std::erase(r.fenced, r.primary);
             r.old_primary.clear();
             r.request.reset();
             r.failover.clear();
@@ -262,7 +267,7 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
                 return conflict("bad_target", event.member + " does not hold everything that was acknowledged");
             r.state = State::switching;
             r.old_primary = r.primary;
-            r.fenced = {r.primary};
+            fence(r, r.primary);
             r.request = event.request;
             r.failover = event.failover;
             r.change_began_at = now;
@@ -271,16 +276,19 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
         case EventKind::failover_wanted: {
             const bool consent = event.request && event.request->allow_data_loss;
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
-            if (!consent && !(r.failover_safe && contains(r.armed, event.member)))
+            if (!consent && (r.state == State::failing_over || !(r.failover_safe && contains(r.armed, event.member))))
                 return conflict("not_failover_safe", event.member + " may lack acknowledged commits");
             r.request = event.request;
-            return begin_failover(std::move(r), event, now);
+            if (r.state != State::failing_over) return begin_failover(std::move(r), event, now);
+            // It waits for a member that is gone: whoever consents takes who is there.
+            if (!r.primary.empty()) return conflict("not_now", r.primary + " is being promoted already");
+            return r;
         }
         case EventKind::resync_wanted:
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
             ++r.clones[event.member];
             std::erase(r.fenced, event.member);  // one that was stopped and retained comes back this way
-            if (r.armed.empty()) {
+            if (!contains(r.armed, event.member)) {
                 ++r.revision;
                 return r;
             }
@@ -298,6 +306,8 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
                       event.request ? std::optional(event.request->operation) : std::nullopt);
             return contains(r.armed, event.member) ? lose_standby(std::move(r), event.member) : r;
         case EventKind::configure_wanted:
+            if (r.state == State::held && event.request && event.request->settings && event.request->settings->mode)
+                return conflict("not_now", "the mode of an instance that is held is changed after it is resumed");
             return configure(std::move(r), event.request.value_or(Request{}).settings.value_or(Settings{}));
         case EventKind::member_released:
             return release(std::move(r), event.member);

@@ -164,7 +164,7 @@ struct MemberView {
     std::int64_t down_ms = 0;           // since postgres was last known to serve in its role; 0: it does
     bool gone = false;                  // Kubernetes has no running container for it
     std::int64_t unreplicated_ms = 0;   // of the primary: since an armed member last acknowledged; 0: one does
-    std::int64_t astray_ms = 0;         // of an armed standby: since the primary last saw it stream; 0: it does
+    std::int64_t astray_ms = 0;         // of a standby: since the primary last saw it get on; 0: it does
     bool erased = false;                // of a removed one: Kubernetes has nothing of it any more
 };
 BOOST_DESCRIBE_STRUCT(MemberView, (), (status, silent_ms, down_ms, gone, unreplicated_ms, astray_ms, erased))

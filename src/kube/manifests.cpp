@@ -92,11 +92,12 @@ Wanted wanted_member(const InstanceSpec& spec, std::int64_t member, std::int64_t
 
 }  // namespace
 
-InstanceSecrets make_secrets(const InstanceSpec& spec, std::optional<Secret> superuser_password) {
+InstanceSecrets make_secrets(const InstanceSpec& spec, std::optional<Secret> superuser_password,
+                             std::optional<CertificatePair> ca) {
     const auto& k = spec.k8s_name;
-    auto ca = make_ca("toygres " + k, ca_lifetime);
-    auto issued = issue_certificates(ca, k, spec.ns, {}, CertificatePolicy().lifetime);
-    return {superuser_password ? *std::move(superuser_password) : random_password(), random_password(), std::move(ca),
+    if (!ca) ca = make_ca("toygres " + k, ca_lifetime);
+    auto issued = issue_certificates(*ca, k, spec.ns, {}, CertificatePolicy().lifetime);
+    return {superuser_password ? *std::move(superuser_password) : random_password(), random_password(), *std::move(ca),
             std::move(issued.server), std::move(issued.client)};
 }
 
@@ -146,11 +147,11 @@ Result<std::vector<Json>> secret_objects(const Templates& templates, const Insta
         connection_keys(secrets.superuser_password.reveal(), spec.k8s_name, spec.ns, secrets.ca.certificate_pem);
     return render_all(
         templates,
-        {{"secret-superuser", with(common_values(spec), {{"connection", Json(connection)}})},
+        {{"secret-ca", with(common_values(spec), {{"ca_certificate", secrets.ca.certificate_pem},
+                                                  {"ca_key", secrets.ca.private_key_pem.reveal()}})},
+         {"secret-superuser", with(common_values(spec), {{"connection", Json(connection)}})},
          {"secret-replication", with(common_values(spec), {{"username", std::string(replication_user)},
                                                            {"password", secrets.replication_password.reveal()}})},
-         {"secret-ca", with(common_values(spec), {{"ca_certificate", secrets.ca.certificate_pem},
-                                                  {"ca_key", secrets.ca.private_key_pem.reveal()}})},
          {"secret-tls", with(common_values(spec), {{"ca_certificate", secrets.ca.certificate_pem},
                                                    {"server_certificate", secrets.server.certificate_pem},
                                                    {"server_key", secrets.server.private_key_pem.reveal()},

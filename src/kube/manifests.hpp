@@ -60,8 +60,9 @@ inline constexpr std::string_view replication_user = "toygres_replication";
 inline constexpr std::string_view control_plane_cn = "toygres-control-plane";
 
 // New passwords (but the superuser's when it is given), a CA and certificates for all names that an instance is reached
-// by in the cluster.
-InstanceSecrets make_secrets(const InstanceSpec& spec, std::optional<Secret> superuser_password = std::nullopt);
+// by in the cluster; with the CA that there is, if there is one.
+InstanceSecrets make_secrets(const InstanceSpec& spec, std::optional<Secret> superuser_password = std::nullopt,
+                             std::optional<CertificatePair> ca = std::nullopt);
 
 // Names. Members count from 1.
 std::string member_name(const std::string& k8s_name, std::int64_t member);   // "<k8s>-1"

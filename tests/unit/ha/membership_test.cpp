@@ -195,6 +195,134 @@ TEST_CASE("membership: of several that commits wait for, one that is gone is not
     CHECK(why_no_failover(r, seen, {}, noon).contains("db-3"));
 }
 
+TEST_CASE("membership: while none of several gets on all are waited for, and the first that is back ends the wait") {
+    auto r = synced_of_three();
+    r.durability = Durability::strict;
+    auto seen = healthy_of(r);
+    seen["db-2"].astray_ms = seen["db-3"].astray_ms = 60'000;
+    seen["db-1"].unreplicated_ms = 60'000;
+    CHECK_FALSE(judge(r, seen, {}, noon));
+    seen["db-2"].astray_ms = 0;
+    seen["db-1"].unreplicated_ms = 0;
+    r = after(r, judge(r, seen, {}, noon).value());
+    CHECK(r.armed == std::vector<std::string>{"db-2"});
+    // Now that one goes while it is being confirmed, and the other comes back.
+    seen["db-2"].astray_ms = 60'000;
+    seen["db-3"].astray_ms = 0;
+    seen["db-1"].status = serving("db-1", Role::primary, r);
+    seen["db-1"].status->peers->push_back(stream("db-3", r.epoch, "async", "0/500"));
+    const auto event = judge(r, seen, {}, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::standby_caught_up);
+    r = after(r, *event);
+    CHECK(r.state == State::arming);
+    CHECK_FALSE(r.failover_safe);
+    CHECK(r.armed == std::vector<std::string>{"db-2", "db-3"});
+    seen["db-1"].status = serving("db-1", Role::primary, r);
+    seen["db-1"].status->peers->push_back(stream("db-3", r.epoch, "quorum", "0/500"));
+    r = after(r, judge(r, seen, {}, noon).value());
+    CHECK(r.armed == std::vector<std::string>{"db-3"});
+}
+
+TEST_CASE("membership: several that go one after the other while the rest is confirmed are each let go") {
+    auto r = synced_of_three();
+    r.members.emplace_back("db-4");
+    r.armed.emplace_back("db-4");
+    auto seen = healthy_of(r);
+    seen["db-2"].astray_ms = seen["db-3"].astray_ms = 3'000;
+    for (int left = 2; left >= 1; --left) {
+        const auto event = judge(r, seen, {}, noon);
+        REQUIRE(event);
+        CHECK(event->kind == EventKind::standby_lost);
+        r = after(r, *event);
+        CHECK(r.state == State::arming);
+        CHECK(r.armed.size() == static_cast<std::size_t>(left));
+    }
+    CHECK(r.armed == std::vector<std::string>{"db-4"});
+}
+
+TEST_CASE("membership: one that hangs is not waited for again before it gets on") {
+    auto r = record_in(State::catching_up);
+    auto seen = healthy(r);
+    seen["b"].astray_ms = 100;
+    CHECK_FALSE(judge(r, seen, {}, noon));
+    seen["b"].astray_ms = 0;
+    CHECK(judge(r, seen, {}, noon)->kind == EventKind::standby_caught_up);
+}
+
+TEST_CASE("membership: a copy made afresh of a member that nobody waits for disarms nobody") {
+    auto r = synced_of_three();
+    r.armed = {"db-2"};
+    const auto next = asked(r, {.kind = "resync", .target = "db-3"});
+    CHECK(next.state == State::synced);
+    CHECK(next.failover_safe);
+    CHECK(next.armed == std::vector<std::string>{"db-2"});
+    CHECK(topology_of(next).members.at("db-3").clone == 1);
+}
+
+TEST_CASE("membership: a member that was stopped and retained stays so when roles change again") {
+    auto r = synced_of_three();
+    r.armed = {"db-2"};
+    r.fenced = {"db-3"};
+    const auto switching = asked(r, {.kind = "switchover", .target = "db-2"});
+    CHECK(switching.fenced == std::vector<std::string>{"db-3", "db-1"});
+    const auto back = after(switching, {.kind = EventKind::stop_failed});
+    CHECK(back.fenced == std::vector<std::string>{"db-3"});
+    auto failing = after(r, {.kind = EventKind::primary_down, .failover = "f"});
+    CHECK(failing.fenced == std::vector<std::string>{"db-3", "db-1"});
+    failing = after(failing, {.kind = EventKind::positions_frozen, .member = "db-2"});
+    const auto done = after(failing, {.kind = EventKind::promoted, .member = "db-2"});
+    CHECK(done.fenced == std::vector<std::string>{"db-3"});
+}
+
+TEST_CASE("membership: a failover that waits for a member that is gone is ended by a consent") {
+    auto r = after(synced_of_three(), {.kind = EventKind::primary_down, .failover = "f"});
+    auto seen = healthy_of(synced_of_three());
+    for (auto& [member, view] : seen) {
+        view.status = serving(member, Role::replica, r);
+        view.status->receiver.reset();
+    }
+    seen["db-3"].status.reset();
+    CHECK_FALSE(judge(r, seen, {}, noon));
+    const Request without{.kind = "failover"};
+    CHECK(advance(r, {.kind = EventKind::failover_wanted, .member = "db-2", .request = without}, noon).error().code ==
+          "not_failover_safe");
+    const Request consent{.kind = "failover", .allow_data_loss = true};
+    r = after(r, value_or_raise(event_for(consent, r, seen)));
+    CHECK(r.state == State::failing_over);
+    const auto event = judge(r, seen, {}, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::positions_frozen);
+    CHECK(event->member == "db-2");
+}
+
+TEST_CASE("membership: with a consent those that answer are heard before one is chosen, and nobody who leaves is") {
+    Record r{.state = State::failing_over,
+             .epoch = 5,
+             .revision = 10,
+             .members = {"db-1", "db-2", "db-3"},
+             .old_primary = "db-1",
+             .request = Request{.allow_data_loss = true}};
+    Observation seen;
+    seen["db-2"].status = serving("db-2", Role::replica, r);
+    seen["db-3"].status = serving("db-3", Role::replica, r);
+    seen["db-3"].status->receive_lsn = "1/0";
+    seen["db-3"].status->receiver = ReceiverStatus{"streaming", "db-1", 0};
+    CHECK_FALSE(most_advanced(r, seen));
+    seen["db-3"].status->receiver.reset();
+    CHECK(most_advanced(r, seen) == "db-3");
+    r.standbys.emplace()["db-3"].standing = Standing::leaving;
+    CHECK(most_advanced(r, seen) == "db-2");
+}
+
+TEST_CASE("settings: the mode of an instance that is held stays") {
+    const auto r = record_in(State::held);
+    Request request{.kind = "configure", .settings = Settings{.mode = Mode::async}};
+    CHECK(advance(r, {.kind = EventKind::configure_wanted, .request = request}, noon).error().code == "not_now");
+    request.settings = Settings{.automatic_failover = false};
+    CHECK(after(r, {.kind = EventKind::configure_wanted, .request = request}).state == State::held);
+}
+
 TEST_CASE("settings: what is asked for is on record, and a change to asynchronous ends the waiting first") {
     const auto r = synced_of_three();
     auto next = asked(r, {.kind = "configure", .settings = Settings{.automatic_failover = false}});
