@@ -75,7 +75,8 @@ std::int64_t Journal::emit(Event command) {
     if (is_terminal(command.kind)) terminal_ = command;
     if (has_answer(command.kind)) {
         const bool is_wait = command.kind == EventKind::wait_started;
-        auto& open = open_.emplace(position, OpenCommand{.command = std::move(command)}).first->second;
+        auto& open =
+            open_.emplace(position, OpenCommand{.command = std::move(command), .opened_at = now_}).first->second;
         if (is_wait) fill_from_mailbox(open);
     }
     return position;
@@ -196,7 +197,9 @@ bool Journal::accept(const Event& arrival) {
     }
 
     const auto position = next_++;
-    now_ = std::max(now_, arrival.at);
+    // Also when it lies before the last: a clock that was set back must not make time stand still until it is caught
+    // up.
+    now_ = arrival.at;
     if (!replaying_) new_events_.push_back(arrival);
 
     if (target != nullptr) {

@@ -21,6 +21,7 @@ inline constexpr std::int64_t history_events_max = 50'000;
 // A command whose answer is outstanding, or has come and was not yet taken by the code.
 struct OpenCommand {
     Event command;
+    Timestamp opened_at{};
     std::optional<Result<Json>> result{};
     std::int64_t answered_by = 0;  // position of the arrival: decides races
     bool awaited = false;          // by the present wait

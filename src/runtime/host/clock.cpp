@@ -28,6 +28,11 @@ class SystemAlarm : public Alarm {
 
 }  // namespace
 
+std::chrono::milliseconds SystemClock::uptime() const {
+    const auto since_boot = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(since_boot);
+}
+
 std::unique_ptr<Alarm> SystemClock::alarm() { return std::make_unique<SystemAlarm>(executor_); }
 
 Pause::Pause(asio::any_io_executor executor, Clock& clock)

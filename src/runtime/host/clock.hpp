@@ -20,6 +20,8 @@ class Clock {
   public:
     virtual ~Clock() = default;
     virtual Timestamp now() const = 0;
+    // Time since some moment in the past, which goes on evenly when the wall clock is set.
+    virtual std::chrono::milliseconds uptime() const = 0;
     virtual std::unique_ptr<Alarm> alarm() = 0;
 };
 
@@ -27,6 +29,7 @@ class SystemClock : public Clock {
   public:
     explicit SystemClock(asio::any_io_executor executor) : executor_(std::move(executor)) {}
     Timestamp now() const override { return toygres::now(); }
+    std::chrono::milliseconds uptime() const override;
     std::unique_ptr<Alarm> alarm() override;
 
   private:

@@ -57,8 +57,13 @@ void Host::take_up(const LivePtr& live) {
     };
     // Gathered first: releasing one may park the orchestration, and its execution is gone then.
     std::vector<Effect> effects;
-    for (const auto& [position, open] : live->execution->open())
-        if (!open.result && !answered(position)) effects.push_back({live->row.execution, position, open.command});
+    for (const auto& [position, open] : live->execution->open()) {
+        if (open.result || answered(position)) continue;
+        effects.push_back({live->row.execution, position, open.command});
+        // Never longer than it was to be in all, should the clock have been set back.
+        if (open.command.kind == EventKind::timer_created)
+            effects.back().command.at = std::min(open.command.at, clock_.now() + (open.command.at - open.opened_at));
+    }
     for (const auto& effect : effects) {
         const auto kind = effect.command.kind;
         if (kind == EventKind::child_scheduled) live->children[effect.position] = effect.command.target;

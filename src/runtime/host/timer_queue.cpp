@@ -3,7 +3,7 @@
 namespace toygres::runtime {
 
 TimerQueue::Id TimerQueue::add(Timestamp when, std::function<void()> action) {
-    const Id id{when, next_++};
+    const Id id{clock_.uptime() + (when - clock_.now()), next_++};
     timers_.emplace(id, std::move(action));
     arm();
     return id;
@@ -16,12 +16,12 @@ void TimerQueue::arm() {
     const auto first = timers_.begin()->first.first;
     if (first >= armed_for_) return;
     armed_for_ = first;
-    alarm_->set(first, [this] { fire(); });
+    alarm_->set(clock_.now() + (first - clock_.uptime()), [this] { fire(); });
 }
 
 void TimerQueue::fire() {
-    armed_for_ = Timestamp::max();
-    const auto now = clock_.now();
+    armed_for_ = std::chrono::milliseconds::max();
+    const auto now = clock_.uptime();
     while (!timers_.empty() && timers_.begin()->first.first <= now) {
         auto action = std::move(timers_.begin()->second);
         timers_.erase(timers_.begin());
