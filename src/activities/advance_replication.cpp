@@ -42,8 +42,8 @@ std::optional<std::int64_t> loss(const ha::Record& before, const ha::Event& even
 
 // What a request would do, as the result of its operation.
 asio::awaitable<void> tell(pg::Connection& tx, const std::string& instance, const ha::Record& record,
-                           const ha::Event& event, const Json& evidence, const std::string& actor) {
-    const auto next = ha::advance(record, event, now());
+                           const ha::Event& event, const Json& evidence, const std::string& actor, Timestamp now) {
+    const auto next = ha::advance(record, event, now);
     if (!next) {
         co_await refuse(tx, instance, *event.request, next.error(), evidence, actor);
         co_return;
@@ -201,13 +201,13 @@ asio::awaitable<AdvanceReplication::Output> AdvanceReplication::run(runtime::Ste
     if (seen.event.is_null()) co_return Output{false, now_in(record)};
     const auto event = decode<ha::Event>(seen.event);
     if (event.request && event.request->dry_run) {
-        co_await tell(tx, in.instance, record, event, seen.evidence, ctx.orchestration());
+        co_await tell(tx, in.instance, record, event, seen.evidence, ctx.orchestration(), stored.read_at);
         co_return Output{false, now_in(record)};
     }
     // Whoever paused all failovers has the last word, also about one that was judged before.
     if (event.kind == EventKind::primary_down && !value_or_raise(co_await cms::get_fleet_failover(tx)).automatic)
         co_return Output{false, now_in(record)};
-    const auto next = ha::advance(record, event, now());
+    const auto next = ha::advance(record, event, stored.read_at);
     if (!next) {
         if (event.request)
             co_await refuse(tx, in.instance, *event.request, next.error(), seen.evidence, ctx.orchestration());

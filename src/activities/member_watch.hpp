@@ -29,8 +29,8 @@ class MemberWatch {
         std::int64_t ordinal = 0;
         std::string address;
         std::string pod_uid;
-        std::string label;  // toygres.io/role as the pod has it
-        bool running = false;
+        std::string label;    // toygres.io/role as the pod has it
+        bool running = true;  // until its pod is known not to
         bool answered = true;
         ha::Lsn flushed{};  // as the primary last told
         Clock::time_point followed_at = Clock::now();

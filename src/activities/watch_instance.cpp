@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 
 // While nothing has come of a change for so long, looking once a second is often enough.
 constexpr auto motion_max = 2min;
+// A primary that has been silent for less is asked again before an operator is told that it does not serve.
+constexpr std::int64_t unsure_max_ms = 2'000;
 
 struct Instance {
     cms::Instance row;
@@ -30,6 +32,14 @@ struct Instance {
     std::vector<ha::Alert> alerts;
     Timestamp changed_at;
     kube::InstanceSpec spec;
+    Timestamp read_at;
+    std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+
+    // By the database's clock, which decides of cooldowns and time-outs whatever this machine's says.
+    Timestamp now() const {
+        const auto since = std::chrono::steady_clock::now() - began;
+        return read_at + std::chrono::duration_cast<std::chrono::milliseconds>(since);
+    }
 };
 
 asio::awaitable<Instance> load(InstanceServices& services, const InstanceRef& ref) {
@@ -46,7 +56,8 @@ asio::awaitable<Instance> load(InstanceServices& services, const InstanceRef& re
         std::move(row),    std::move(record),
         std::move(policy), stored.request.is_null() ? std::nullopt : std::optional(decode<ha::Request>(stored.request)),
         stored.blocked,    decode<std::vector<ha::Alert>>(stored.alerts),
-        stored.updated_at, std::move(spec)};
+        stored.updated_at, std::move(spec),
+        stored.read_at};
 }
 
 // The topology of the record, unless the cluster has it or a newer one. Two writers never undo each other: the older
@@ -75,7 +86,7 @@ asio::awaitable<void> apply_topology(InstanceServices& services, const Instance&
 // While roles change every tenth of a second counts; otherwise the agents are asked once a second.
 bool in_motion(const Instance& instance) {
     const auto& record = instance.record;
-    if (now() - instance.changed_at > motion_max) return false;
+    if (instance.now() - instance.changed_at > motion_max) return false;
     const auto standbys = record.standbys.value_or(std::map<std::string, ha::Standby>());
     if (std::ranges::any_of(standbys, [](const auto& s) { return s.second.standing != ha::Standing::present; }))
         return true;
@@ -124,7 +135,10 @@ bool look_for_event(const Instance& instance, const ha::Observation& seen, Watch
     std::optional<ha::Event> event;
     const auto primary = seen.find(record.primary);
     const bool serves = primary != seen.end() && primary->second.down_ms == 0;
-    if (request && !(serves && ha::waits_for_sync(*request, record, now()))) {
+    const bool unsure = primary != seen.end() && !primary->second.status && !primary->second.gone &&
+                        primary->second.silent_ms < unsure_max_ms;
+    if (request && unsure) return false;
+    if (request && !(serves && ha::waits_for_sync(*request, record, instance.now()))) {
         out.request = encode(*request);
         auto granted = ha::event_for(*request, record, seen);
         if (granted)
@@ -132,7 +146,7 @@ bool look_for_event(const Instance& instance, const ha::Observation& seen, Watch
         else
             out.refusal = encode(granted.error());
     } else {
-        event = ha::judge(record, seen, instance.policy, now());
+        event = ha::judge(record, seen, instance.policy, instance.now());
     }
     if (event && event->failover.empty()) event->failover = "fo-" + random_hex(16);
     if (event) out.event = encode(*event);
@@ -141,7 +155,7 @@ bool look_for_event(const Instance& instance, const ha::Observation& seen, Watch
 
 // What changes nothing and is to be told: a failover that is not made, alerts that begin or end.
 bool look_for_news(const Instance& instance, const ha::Observation& seen, WatchInstance::Output& out) {
-    out.blocked = ha::blocked_because(instance.record, seen, instance.policy, now());
+    out.blocked = ha::blocked_because(instance.record, seen, instance.policy, instance.now());
     const auto alerts = ha::alerts_of(instance.record, seen, instance.policy, instance.alerts);
     const auto same = [](const ha::Alert& a, const ha::Alert& b) { return a.kind == b.kind && a.member == b.member; };
     const bool alerts_changed = !std::ranges::equal(alerts, instance.alerts, same);

@@ -50,6 +50,12 @@ asio::awaitable<Result<std::string>> accept_change(pg::Connection& tx, const Cal
     if (is_number(request.target)) request.target = fmt::format("{}-{}", instance->k8s_name, request.target);
     request.operation = attempt.operation;
     request.actor = call.actor().name;
+    if (request.wait_until) {
+        // By the clock of whoever judges it.
+        const auto stored = co_await cms::get_replication(tx, instance->id);
+        if (!stored) co_return std::unexpected(stored.error());
+        *request.wait_until += stored->read_at - now();
+    }
     auto recorded = co_await insert(tx, call, attempt, operation_kind(request.kind), instance->id,
                                     orchestrations::health_check_id(instance->k8s_name));
     if (!recorded) co_return std::unexpected(std::move(recorded).error());

@@ -19,7 +19,8 @@ constexpr Query insert_members_query{
 constexpr Query get_query{
     "cms.get_replication",
     "SELECT r.record, r.policy, r.request, r.blocked, r.updated_at, i.replication_lag_bytes, r.alerts, "
-    "i.last_replication_check_at FROM replication r JOIN instances i ON i.id = r.instance_id WHERE r.instance_id = $1"};
+    "i.last_replication_check_at, clock_timestamp() FROM replication r JOIN instances i ON i.id = r.instance_id WHERE "
+    "r.instance_id = $1"};
 constexpr Query advance_query{"cms.advance_replication",
                               "SELECT advance_replication($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"};
 constexpr Query event_query{"cms.replication_event",
@@ -104,6 +105,7 @@ asio::awaitable<Result<Replication>> get_replication(pg::Connection& db, std::st
                           .request = row.get<Json>(2),
                           .blocked = row.get<std::optional<std::string>>(3),
                           .updated_at = row.get<Timestamp>(4),
+                          .read_at = row.get<Timestamp>(8),
                           .lag_bytes = row.get<std::optional<std::int64_t>>(5),
                           .checked_at = row.get<std::optional<Timestamp>>(7),
                           .alerts = row.get<Json>(6)};

@@ -14,6 +14,7 @@ struct Replication {
     Json request;  // ha::Request that the monitor has not looked at yet; null: none
     std::optional<std::string> blocked;
     Timestamp updated_at;
+    Timestamp read_at;                      // both by the database's clock, which is the same for all servers
     std::optional<std::int64_t> lag_bytes;  // as it was last measured…
     std::optional<Timestamp> checked_at;    // …then
     Json alerts;                            // a list of ha::Alert

@@ -67,9 +67,11 @@ HealthCheck::Input HealthCheck::first_input(std::string instance, std::string k8
 Task<HealthCheck::Output> HealthCheck::run(OrchestrationContext& ctx, Input in) {
     const InstanceRef instance{in.instance, in.k8s_name, in.ns};
     while (ctx.history_size() < events_per_execution) {
-        if (ctx.now() >= in.next_check_at) {
+        // A next look that is further away than the interval was agreed on by a clock that has been set back since.
+        const auto interval = std::chrono::milliseconds(in.check_interval_ms);
+        if (ctx.now() >= in.next_check_at || in.next_check_at - ctx.now() > interval) {
             if (!co_await check(ctx, in)) co_return Nothing{};
-            in.next_check_at = ctx.now() + std::chrono::milliseconds(in.check_interval_ms);
+            in.next_check_at = ctx.now() + interval;
         }
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(in.next_check_at - ctx.now());
         const auto tended = co_await tend_replication(ctx, instance, std::max<std::chrono::milliseconds>(left, 100ms));
