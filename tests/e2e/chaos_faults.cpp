@@ -1,6 +1,7 @@
 #include "chaos_faults.hpp"
 
 #include "scenario.hpp"
+#include "small_volumes.hpp"
 
 #include <fmt/format.h>
 
@@ -221,9 +222,25 @@ void faults_by_hand(std::vector<Fault>& out) {
                    true});
 }
 
+Mend fill(const SmallVolumes& volumes, const std::vector<std::string>& members) {
+    for (const auto& member : members) volumes.fill(member);
+    return [&volumes, members] {
+        for (const auto& member : members) volumes.make_room(member);
+    };
+}
+
+void faults_of_volumes(std::vector<Fault>& out, const SmallVolumes& volumes) {
+    out.push_back({"the volume is full of the primary",
+                   [&volumes](const Replicated& db) { return fill(volumes, {db.primary()}); }, true});
+    out.push_back({"the volume is full of the standby",
+                   [&volumes](const Replicated& db) { return fill(volumes, {db.standby()}); }, true});
+    out.push_back({"both volumes are full",
+                   [&volumes](const Replicated& db) { return fill(volumes, {db.primary(), db.standby()}); }, true});
+}
+
 }  // namespace
 
-std::vector<Fault> all_faults() {
+std::vector<Fault> all_faults(const SmallVolumes* volumes) {
     std::vector<Fault> out;
     // Whichever member is that when it strikes.
     const std::pair<std::string, MemberOf> roles[] = {{"primary", [](const Replicated& db) { return db.primary(); }},
@@ -237,6 +254,7 @@ std::vector<Fault> all_faults() {
     faults_of_load(out);
     faults_of_the_control_plane(out);
     faults_by_hand(out);
+    if (volumes != nullptr) faults_of_volumes(out, *volumes);
     return out;
 }
 

@@ -8,6 +8,8 @@
 
 namespace toygres::test {
 
+class SmallVolumes;
+
 // What ends a fault that does not end by itself.
 using Mend = std::function<void()>;
 
@@ -20,6 +22,7 @@ struct Fault {
     int rank = 0;
 };
 
-std::vector<Fault> all_faults();
+// With `volumes`, those of the instance that is broken, also faults that fill them.
+std::vector<Fault> all_faults(const SmallVolumes* volumes);
 
 }  // namespace toygres::test

@@ -5,6 +5,7 @@
 #include "ledger.hpp"
 #include "sampler.hpp"
 #include "scenario.hpp"
+#include "small_volumes.hpp"
 
 #include <fmt/format.h>
 
@@ -74,6 +75,21 @@ void strike_and_mend(const Trial& trial, const Replicated& db) {
     for (const auto& mend : std::views::reverse(mends)) mend();
 }
 
+// The instance that is broken; its volumes can be filled where this process may mount.
+struct Chaos {
+    explicit Chaos(Stack& stack) {
+        const Json body = {{"replication", true}, {"check_interval", "30s"}};
+        if (may_mount())
+            volumes = std::make_unique<SmallVolumes>(stack, "chaos", body);
+        else
+            plain = std::make_unique<Replicated>(stack, "chaos", body);
+    }
+    const Replicated& db() const { return volumes ? volumes->db() : *plain; }
+
+    std::unique_ptr<SmallVolumes> volumes{};
+    std::unique_ptr<Replicated> plain{};
+};
+
 }  // namespace
 
 TEST_CASE(
@@ -83,11 +99,12 @@ TEST_CASE(
     const auto trials = from_environment("TOYGRES_CHAOS_TRIALS", 40);
     const auto seed = from_environment("TOYGRES_CHAOS_SEED", 1);
     std::mt19937 random(static_cast<unsigned>(seed));
-    const auto faults = all_faults();
 
     Stack stack;
     stack.up();
-    const Replicated db(stack, "chaos", {{"replication", true}, {"check_interval", "30s"}});
+    const Chaos chaos(stack);
+    const auto& db = chaos.db();
+    const auto faults = all_faults(chaos.volumes.get());
     REQUIRE(db.becomes_whole());
     Ledger ledger(db.conninfo());
     REQUIRE(ledger.goes_on());

@@ -1,5 +1,9 @@
 // What looks like a failure and is none: nobody may be promoted for it.
+#include "base/file.hpp"
+#include "faulty_api.hpp"
 #include "scenario.hpp"
+#include "slow_resolver.hpp"
+#include "small_volumes.hpp"
 
 #include <fmt/format.h>
 
@@ -147,5 +151,119 @@ TEST_CASE(
     CHECK(setting(s.db, s.primary, "work_mem") == "8MB");
     s.db.value_at(s.primary, "ALTER SYSTEM RESET ALL");
     s.db.value_at(s.primary, "SELECT pg_reload_conf()");
+    s.check_end(0);
+}
+
+namespace {
+
+// A server whose clock is set by hand, in the place of the stack's own.
+class SetClock {
+  public:
+    explicit SetClock(Stack& stack) : stack_(stack), file_(stack.directory + "/clock") {
+        set("+0");
+        server_ = stack_.stand_in({.environment = {"LD_PRELOAD=" TOYGRES_FAKETIME, "FAKETIME_TIMESTAMP_FILE=" + file_,
+                                                   "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}});
+    }
+    ~SetClock() { stack_.stand_down(server_); }
+    // "+3600": an hour fast.
+    void set(const std::string& offset) const { write_file_atomically(file_, offset + "\n", 0644).value(); }
+
+  private:
+    Stack& stack_;
+    std::string file_;
+    Stack::Extra server_{};
+};
+
+}  // namespace
+
+TEST_CASE(
+    "the server's clock is set forward, then back by hours: no failover, the looks go on, and a switchover and a "
+    "failover are made as ever [patroni 'clock jump'; duroxide lock times by the node's clock]",
+    "[failover]") {
+    Scene s;
+    {
+        const SetClock clock(s.db.stack());
+        for (const auto* offset : {"+7200", "-3000", "+0"}) {
+            INFO(offset);
+            clock.set(offset);
+            CHECK(s.ledger.goes_on(300));
+            CHECK(s.db.epoch() == s.epoch);
+            s.db.set_policy({{"custom_check", "SELECT false"}});
+            CHECK(eventually([&] { return s.db.health() == "unhealthy"; }));
+            s.db.set_policy({{"custom_check", ""}});
+            CHECK(eventually([&] { return s.db.health() == "healthy"; }));
+        }
+        clock.set("+7200");
+        REQUIRE(s.db.ask("switchover").at("state") == "succeeded");
+        REQUIRE(s.db.becomes_whole());
+        clock.set("-3000");
+        s.db.set_policy({{"crash_restart_grace_ms", 0}, {"cooldown_ms", 1}});
+        s.db.scale(s.standby, 0);
+        REQUIRE(eventually([&] { return s.db.primary() == s.primary; }));
+        s.db.scale(s.standby, 1);
+        REQUIRE(s.db.becomes_whole());
+    }
+    s.check_end(2);
+}
+
+TEST_CASE(
+    "the Kubernetes API answers with errors, then not at all: no failover, the monitor goes on when it is well [cnpg "
+    "'apiserver unreachable'; zalando #354]",
+    "[failover]") {
+    Scene s;
+    FaultyApi api(s.db.stack().directory);
+    const auto server = s.db.stack().stand_in({.kubeconfig = api.kubeconfig()});
+    CHECK(eventually([&] { return api.passed_on() > 10; }));
+    api.be(FaultyApi::Mood::errors);
+    // Longer than a primary that says nothing is waited for.
+    CHECK(s.ledger.goes_on(1'000));
+    CHECK(eventually([&] { return api.failed() > 10; }));
+    api.be_silent(true);
+    CHECK(eventually([&] { return api.unanswered() > 2; }));
+    CHECK(s.ledger.goes_on(1'000));
+    api.be_silent(false);
+    api.be(FaultyApi::Mood::well);
+    const auto passed_on = api.passed_on();
+    CHECK(eventually([&] { return api.passed_on() > passed_on + 5; }));
+    s.db.stack().stand_down(server);
+    s.check_end(0);
+}
+
+TEST_CASE(
+    "every other request to the Kubernetes API fails: a switchover and a failover are made all the same [cnpg "
+    "operator_unavailable_test; zalando #354]",
+    "[failover]") {
+    Scene s;
+    FaultyApi api(s.db.stack().directory);
+    const auto server = s.db.stack().stand_in({.kubeconfig = api.kubeconfig()});
+    api.be(FaultyApi::Mood::every_other);
+    REQUIRE(s.db.ask("switchover").at("state") == "succeeded");
+    REQUIRE(s.db.becomes_whole());
+    s.db.set_policy({{"crash_restart_grace_ms", 0}});
+    s.db.scale(s.standby, 0);
+    REQUIRE(eventually([&] { return s.db.primary() == s.primary; }));
+    s.db.scale(s.standby, 1);
+    REQUIRE(s.db.becomes_whole());
+    CHECK(api.failed() > 10);
+    s.db.stack().stand_down(server);
+    s.check_end(2);
+}
+
+TEST_CASE(
+    "names are answered slowly: a standby that has to connect anew takes longer, and nobody is promoted [zalando #1026 "
+    "'slow dns'; cnpg #10445]",
+    "[failover]") {
+    if (!may_mount()) {
+        WARN("this user may not mount: names come from the cluster's list");
+        return;
+    }
+    Scene s;
+    {
+        const SlowResolver resolver(s.db, s.standby, 2s);
+        ::kill(s.db.server_process(s.standby, "walreceiver"), SIGKILL);
+        CHECK(s.ledger.goes_on(500));
+        REQUIRE(s.db.becomes_whole());
+        CHECK(resolver.answers() > 0);
+    }
     s.check_end(0);
 }

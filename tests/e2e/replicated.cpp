@@ -17,13 +17,19 @@ namespace {
 
 constexpr auto ns = "toygres";
 
-}  // namespace
-
-Replicated::Replicated(Stack& stack, std::string name, Json more) : stack_(stack), name_(std::move(name)) {
+void create(const Stack& stack, const std::string& name, Json more) {
     if (!more.contains("check_interval")) more["check_interval"] = "2s";
-    const auto made = stack_.wait_operation(stack_.create(name_, std::move(more)), 300);
+    const auto made = stack.wait_operation(stack.create(name, std::move(more)), 300);
     INFO(made.dump());
     REQUIRE(made.at("state") == "succeeded");
+}
+
+}  // namespace
+
+Replicated::Replicated(Stack& stack, const std::string& name, Json more)
+    : Replicated(stack, (create(stack, name, std::move(more)), name), Running()) {}
+
+Replicated::Replicated(Stack& stack, std::string name, Running) : stack_(stack), name_(std::move(name)) {
     k8s_name_ =
         stack_.value(fmt::format("SELECT k8s_name FROM instances WHERE user_name = '{}' AND state = 'running'", name_));
     const auto connection = parse_json(stack_.call("GET", "/api/v1/instances/" + name_ + "/connection").body).value();
@@ -110,7 +116,9 @@ Json Replicated::ask(const std::string& kind, const Json& body) const {
     const auto answer = stack_.call(method, fmt::format("/api/v1/instances/{}/{}", name_, kind), body);
     INFO(answer.body);
     REQUIRE(answer.status == 202);
-    return stack_.wait_operation(operation_of(answer));
+    auto operation = stack_.wait_operation(operation_of(answer));
+    UNSCOPED_INFO(kind << ": " << operation.dump());
+    return operation;
 }
 
 void Replicated::check_refused(const std::string& kind, const Json& body, const std::string& code) const {

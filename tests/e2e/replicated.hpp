@@ -13,7 +13,10 @@ namespace toygres::test {
 class Replicated {
   public:
     // Creates it and waits until that is done; fails the test otherwise. Without a pause between automatic failovers.
-    Replicated(Stack& stack, std::string name, Json more = {{"replication", true}});
+    Replicated(Stack& stack, const std::string& name, Json more = {{"replication", true}});
+    // One that runs already.
+    struct Running {};
+    Replicated(Stack& stack, std::string name, Running);
 
     Stack& stack() const { return stack_; }
     const std::string& name() const { return name_; }

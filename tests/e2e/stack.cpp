@@ -130,7 +130,7 @@ void Stack::wait_for_death() const {
     REQUIRE(eventually([&] { return !server_runs(); }, 120));
 }
 
-Stack::Extra Stack::start_extra_server() {
+Stack::Extra Stack::start_extra_server(const ExtraOptions& options) {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -138,22 +138,42 @@ Stack::Extra Stack::start_extra_server() {
     socklen_t length = sizeof address;
     REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0);
     REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0);
-    const auto port = ntohs(address.sin_port);
     ::close(fd);
+    return start_server(ntohs(address.sin_port), options);
+}
+
+Stack::Extra Stack::start_server(int port, const ExtraOptions& options) {
     const auto program = binaries + "/toygres";
     const auto conninfo = fmt::format("host={}/cms user=toygres dbname=postgres", directory);
     const auto listen = fmt::format("127.0.0.1:{}", port);
-    const auto kubeconfig = directory + "/cluster/kubeconfig";
+    const auto kubeconfig = options.kubeconfig.empty() ? directory + "/cluster/kubeconfig" : options.kubeconfig;
     const auto key = directory + "/seal.key";
     const int pid = ::fork();
     if (pid == 0) {
         std::freopen((directory + "/extra.log").c_str(), "a", stderr);
+        for (const auto& variable : options.environment) ::putenv(::strdup(variable.c_str()));
         ::execl(program.c_str(), "toygres", "server", "--database-url", conninfo.c_str(), "--kubeconfig",
                 kubeconfig.c_str(), "--listen", listen.c_str(), "--seal-key-file", key.c_str(), nullptr);
         ::_exit(127);
     }
     extra_.push_back(pid);
     return {pid, "http://" + listen};
+}
+
+Stack::Extra Stack::stand_in(const ExtraOptions& options) {
+    signal_server(SIGKILL);
+    wait_for_death();
+    const auto port = parse_json(read_file(directory + "/cli.json").value()).value().at("port").get<int>();
+    const auto extra = start_server(port, options);
+    REQUIRE(eventually([&] { return call("GET", "/readyz").status == 200; }));
+    return extra;
+}
+
+void Stack::stand_down(const Extra& extra) {
+    ::kill(extra.pid, SIGKILL);
+    ::waitpid(extra.pid, nullptr, 0);
+    std::erase(extra_, extra.pid);
+    up();
 }
 
 int Stack::cms_pid() const { return std::atoi(read_file(directory + "/cms/data/postmaster.pid").value().c_str()); }

@@ -48,7 +48,15 @@ class Stack {
         int pid;
         std::string url;
     };
-    Extra start_extra_server();
+    struct ExtraOptions {
+        std::string kubeconfig{};                // empty: the cluster's own
+        std::vector<std::string> environment{};  // "NAME=value"
+    };
+    Extra start_extra_server(const ExtraOptions& options);
+    Extra start_extra_server() { return start_extra_server({}); }
+    // The server is killed, and this one is there in its place, under its address, until stand_down().
+    Extra stand_in(const ExtraOptions& options);
+    void stand_down(const Extra& extra);
     int cms_pid() const;
     void restart_cms(const std::string& mode) const;
     void stop_cms() const;  // as in a crash
@@ -79,6 +87,7 @@ class Stack {
   private:
     std::string environment() const;
     void control_cms(const std::string& action) const;
+    Extra start_server(int port, const ExtraOptions& options);
     std::vector<int> extra_;
 };
 
