@@ -43,7 +43,9 @@ int server(const cli::ServerOptions& options) {
                        .log_level = options.log_level,
                        .database_connections_max = options.database_connections_max,
                        .migrate = options.migrate,
-                       .evict_every_turn = options.evict_every_turn});
+                       .evict_every_turn = options.evict_every_turn,
+                       .keep_executions = options.keep_executions,
+                       .keep_ended = std::chrono::days(options.keep_ended_days)});
 }
 
 int cluster(const cli::ClusterOptions& options) {

@@ -32,6 +32,7 @@ using namespace std::chrono_literals;
 namespace rt = runtime;
 
 constexpr auto supervisor_interval = 30s;
+constexpr auto retention_interval = 60s;
 constexpr auto certificates_interval = 1h;
 
 int cannot_start(const Error& error) {
@@ -81,6 +82,20 @@ asio::awaitable<void> keep_certificates(rt::Client& client, rt::Clock& clock) {
             log::error("certificates.not_kept", {{"code", started.error().code}, {"message", started.error().message}});
         if (!woken) woken = (co_await client.signal(std::string(KeepCertificates::id), "wake", {})).has_value();
         co_await pause.wait(woken ? 60s : 1s);
+    }
+}
+
+// What has ended long ago goes: of the monitors, which never end, all executions but the last few.
+asio::awaitable<void> keep_retention(rt::Client& client, rt::Clock& clock, const ServerConfig& config) {
+    const std::vector<rt::Retention> rules{{"", config.keep_executions, config.keep_ended}};
+    rt::Pause pause(co_await asio::this_coro::executor, clock);
+    for (;;) {
+        co_await pause.wait(retention_interval);
+        const auto pruned = co_await client.prune(rules);
+        if (!pruned && !pruned.error().retryable())
+            log::error("retention.failed", {{"code", pruned.error().code}, {"message", pruned.error().message}});
+        if (pruned && pruned->turns + pruned->orchestrations > 0)
+            log::info("retention.pruned", {{"turns", pruned->turns}, {"orchestrations", pruned->orchestrations}});
     }
 }
 
@@ -140,6 +155,7 @@ class Server {
         asio::co_spawn(io_, host_.start(), asio::detached);
         asio::co_spawn(io_, keep_supervisor(client_, clock_), asio::detached);
         asio::co_spawn(io_, keep_certificates(client_, clock_), asio::detached);
+        asio::co_spawn(io_, keep_retention(client_, clock_, config_), asio::detached);
         asio::co_spawn(io_, watch_cluster(), asio::detached);
         signals_.async_wait([this](boost::system::error_code ec, int number) {
             if (ec) return;

@@ -29,6 +29,8 @@ struct ServerConfig {
     std::size_t database_connections_max = 16;
     bool migrate = true;
     bool evict_every_turn = false;  // test mode of the runtime
+    int keep_executions = 3;        // of an orchestration that goes on as new, the current one included
+    std::chrono::minutes keep_ended = std::chrono::days(30);
     std::chrono::seconds drain_timeout{9};
 };
 

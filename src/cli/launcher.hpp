@@ -39,6 +39,8 @@ struct ServerOptions {
     std::size_t database_connections_max;
     bool migrate;
     bool evict_every_turn;
+    int keep_executions;
+    int keep_ended_days;
 };
 
 // The embedded cluster's process, which `up` starts.

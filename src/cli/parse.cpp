@@ -56,6 +56,8 @@ void add_server(CLI::App& app, CommandLine& line) {
     o.name = "toygres";
     o.log_level = "info";
     o.database_connections_max = 16;
+    o.keep_executions = 3;
+    o.keep_ended_days = 30;
     o.migrate = true;
     add_database(verb, o.database_url, o.schema, true);
     verb->add_option("--kubeconfig", o.kubeconfig, "[KUBECONFIG, the pod's service account, or ~/.kube/config]");
@@ -94,6 +96,13 @@ void add_server(CLI::App& app, CommandLine& line) {
         ->capture_default_str();
     verb->add_option("--database-connections", o.database_connections_max, "Largest number of pooled sessions")
         ->check(CLI::Range(2, 1000))
+        ->capture_default_str();
+    verb->add_option("--keep-executions", o.keep_executions,
+                     "Of a workflow that goes on for ever: the newest so many stay on record")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
+    verb->add_option("--keep-ended-days", o.keep_ended_days, "How long the record of a workflow that has ended stays")
+        ->check(CLI::Range(1, 36'500))
         ->capture_default_str();
     verb->add_flag("!--no-migrate", o.migrate, "Leave the schema as it is");
     verb->add_flag("--evict-every-turn", o.evict_every_turn, "Replay orchestrations at every turn (a test mode)");
@@ -247,7 +256,8 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
 
     auto* show = add(*group, "show", "Show one orchestration")->alias("get");
     show->add_option("ID", line.orchestration_show.id)->required();
-    show->add_flag("--history", line.orchestration_show.history, "With all that it was told and did");
+    show->add_flag("--history", line.orchestration_show.history, "Every event as it is stored");
+    show->add_flag("--all,-a", line.orchestration_show.all, "Also the middle of a long history");
     show->add_option("--execution", line.orchestration_show.execution, "[the current one]");
     runs(show, line, &show_orchestration, line.orchestration_show);
 
@@ -263,6 +273,13 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
     cancel->add_option("ID", line.cancel.id)->required();
     cancel->add_option("--reason", line.cancel.reason)->capture_default_str();
     runs(cancel, line, &cancel_orchestration, line.cancel);
+
+    auto* terminate = add(*group, "terminate", "End an orchestration at once, without its cleaning up");
+    line.terminate.reason = "terminated from the command line";
+    terminate->add_option("ID", line.terminate.id)->required();
+    terminate->add_option("--reason", line.terminate.reason)->capture_default_str();
+    terminate->add_flag("--yes,-y", line.terminate.yes, "Do not ask");
+    runs(terminate, line, &terminate_orchestration, line.terminate);
 
     add(app, "version", "Show the releases of this program and of the server")->callback([&line] {
         line.remote = [](Session& session) { return version(session); };

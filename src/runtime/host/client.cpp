@@ -54,6 +54,18 @@ asio::awaitable<Result<void>> Client::terminate(std::string id, std::string reas
     return send({.orchestration = std::move(id), .kind = MessageKind::terminate, .payload = std::move(reason)});
 }
 
+asio::awaitable<Result<Pruned>> Client::prune(std::vector<Retention> rules) {
+    constexpr int batch = 500;
+    Pruned out;
+    for (;;) {
+        const auto done = co_await store_.prune(rules, batch);
+        if (!done) co_return std::unexpected(done.error());
+        out.turns += done->turns;
+        out.orchestrations += done->orchestrations;
+        if (done->turns < batch && done->orchestrations < batch) co_return out;
+    }
+}
+
 asio::awaitable<Result<OrchestrationRow>> Client::get(std::string id) {
     auto rows = co_await store_.load({id});
     if (!rows) co_return std::unexpected(std::move(rows).error());

@@ -48,6 +48,9 @@ class Client {
     asio::awaitable<Result<void>> cancel(std::string id, std::string reason);
     asio::awaitable<Result<void>> terminate(std::string id, std::string reason);
 
+    // As Store::prune(), until there is nothing left to do.
+    asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules);
+
     // Error: not_found/"orchestration_not_found".
     asio::awaitable<Result<OrchestrationRow>> get(std::string id);
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter);

@@ -316,6 +316,35 @@ asio::awaitable<Result<std::vector<OrchestrationRow>>> MemoryStore::list(Orchest
     co_return out;
 }
 
+asio::awaitable<Result<Pruned>> MemoryStore::prune(std::vector<Retention> rules, int most) {
+    if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
+    Pruned out;
+    std::vector<std::string> gone;
+    for (const auto& [id, row] : db_->rows_) {
+        const auto* rule = rule_of(rules, row.name);
+        if (rule == nullptr) continue;
+        if (!row.finished_at) {
+            out.turns += std::erase_if(db_->history_, [&](const auto& turn) {
+                return std::get<0>(turn.first) == row.key &&
+                       std::get<1>(turn.first) <= row.execution - rule->executions;
+            });
+            continue;
+        }
+        const auto parent = row.parent ? db_->rows_.find(row.parent->id) : db_->rows_.end();
+        const bool wanted = parent != db_->rows_.end() && !parent->second.finished_at;
+        if (!wanted && *row.finished_at <= db_->now_() - rule->ended && std::ssize(gone) < most) gone.push_back(id);
+    }
+    for (const auto& id : gone) {
+        const auto key = db_->rows_.at(id).key;
+        std::erase_if(db_->history_, [&](const auto& turn) { return std::get<0>(turn.first) == key; });
+        std::erase_if(db_->inbox_, [&](const auto& message) { return message.second.orchestration == id; });
+        db_->ids_.erase(key);
+        db_->rows_.erase(id);
+    }
+    out.orchestrations = std::ssize(gone);
+    co_return out;
+}
+
 void MemoryStore::close() {
     closed_ = true;
     notice_.cancel();

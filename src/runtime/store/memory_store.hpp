@@ -69,6 +69,7 @@ class MemoryStore : public Store {
     asio::awaitable<Result<StartOutcome>> start(StartRequest request) override;
     asio::awaitable<Result<void>> send(Message message) override;
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) override;
+    asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules, int most) override;
     void close() override;
 
   private:

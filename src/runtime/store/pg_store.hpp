@@ -47,6 +47,7 @@ class PgStore : public Store {
     asio::awaitable<Result<StartOutcome>> start(StartRequest request) override;
     asio::awaitable<Result<void>> send(Message message) override;
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) override;
+    asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules, int most) override;
     void close() override;
 
     // Starts an orchestration in a transaction of the caller's: it exists if, and only if, the caller commits. Call

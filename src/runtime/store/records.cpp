@@ -14,4 +14,13 @@ std::size_t Turn::bytes() const {
     return out + 300 * (messages.size() + starts.size());
 }
 
+const Retention* rule_of(const std::vector<Retention>& rules, const std::string& name) {
+    const Retention* otherwise = nullptr;
+    for (const auto& rule : rules) {
+        if (rule.name == name) return &rule;
+        if (rule.name.empty()) otherwise = &rule;
+    }
+    return otherwise;
+}
+
 }  // namespace toygres::runtime

@@ -165,4 +165,19 @@ struct OrchestrationFilter {
     int limit = 100;
 };
 
+// How long what orchestrations of one type recorded stays.
+struct Retention {
+    std::string name;            // of the type; empty: of those without a rule of their own
+    int executions = 3;          // of one that goes on as new: the newest so many, the current one included
+    std::chrono::minutes ended;  // after its end, all of it; not before a parent that goes on has ended too
+};
+
+// The rule for orchestrations of that type; null when there is none.
+const Retention* rule_of(const std::vector<Retention>& rules, const std::string& name);
+
+struct Pruned {
+    std::int64_t turns = 0;  // of former executions
+    std::int64_t orchestrations = 0;
+};
+
 }  // namespace toygres::runtime

@@ -82,6 +82,10 @@ class Store {
     virtual asio::awaitable<Result<void>> send(Message message) = 0;
     virtual asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) = 0;
 
+    // Deletes what the rules let go: at most `most` orchestrations, and as many turns of former executions. To be
+    // called again until there is nothing left to do.
+    virtual asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules, int most) = 0;
+
     // Makes blocked calls (next_notice) return with an error; the Store is of no use afterwards.
     virtual void close() = 0;
 };
