@@ -37,6 +37,7 @@ struct CommandLine {
     OrchestrationShowOptions orchestration_show{};
     SignalOptions signal{};
     CancelOptions cancel{};
+    TerminateOptions terminate{};
 };
 
 // Fills `line`, which must stay where it is. nullopt, or the exit code when there is nothing left to do: help was asked

@@ -81,12 +81,22 @@ asio::awaitable<http::Response> post_cancel(Call& call) {
     co_return json_response({{"id", call.param("id")}}, 202);
 }
 
+// 202: it ends at once, without cleaning up after itself. 409 when it has ended.
+asio::awaitable<http::Response> post_terminate(Call& call) {
+    call.expect_query({});
+    auto body = call.body<CancelBody>();
+    expect_length("reason", body.reason, 1, 1024);
+    value_or_raise(co_await call.services().client.terminate(call.param("id"), body.reason));
+    co_return json_response({{"id", call.param("id")}}, 202);
+}
+
 constexpr Route routes[] = {
     {"GET", "/api/v1/orchestrations", Scope::read, list_orchestrations},
     {"GET", "/api/v1/orchestrations/{id}", Scope::read, get_orchestration},
     {"GET", "/api/v1/orchestrations/{id}/history", Scope::read, get_history},
     {"POST", "/api/v1/orchestrations/{id}/signal", Scope::write, post_signal},
     {"POST", "/api/v1/orchestrations/{id}/cancel", Scope::write, post_cancel},
+    {"POST", "/api/v1/orchestrations/{id}/terminate", Scope::write, post_terminate},
 };
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "cli/history_tree.hpp"
 #include "cli/verbs/verbs.hpp"
 
 #include <fmt/format.h>
@@ -12,7 +13,7 @@ std::string version_of(const Json& orchestration) {
     return version.empty() ? "" : "v" + version;
 }
 
-void print_history(Session& session, const Json& history) {
+void print_events(Session& session, const Json& history) {
     Table table({"EVENT", "KIND", "NAME", "OF", "AT", "DATA"});
     for (const auto& e : history.at("events")) {
         auto data = text_at(e, "data");
@@ -21,6 +22,21 @@ void print_history(Session& session, const Json& history) {
                    e.contains("at") ? time_text(text_at(e, "at")) : "", data});
     }
     session.console.out << fmt::format("\nHistory of execution {}\n", history.at("execution").dump()) << table.text();
+}
+
+// Null when it is not there (any more).
+Json history_of(Session& session, const std::string& id) {
+    auto found = session.api.call("GET", orchestration_path(id, "/history"));
+    if (found) return *std::move(found);
+    if (found.error().kind == ErrorKind::not_found) return nullptr;
+    throw ErrorException(found.error());
+}
+
+void print_tree(Session& session, const Json& history, bool all) {
+    const auto tree = draw_history(history, [&](const std::string& id) { return history_of(session, id); },
+                                   {.now = now(), .lines_max = all ? std::size_t{0} : TreeOptions{}.lines_max});
+    session.console.out << fmt::format("\nExecution {}\n", history.at("execution").dump())
+                        << (tree.empty() ? "nothing was done yet\n" : tree);
 }
 
 }  // namespace
@@ -43,13 +59,10 @@ int list_orchestrations(Session& session, const OrchestrationListOptions& option
 
 int show_orchestration(Session& session, const OrchestrationShowOptions& options) {
     auto o = session.api.get(orchestration_path(options.id));
-    Json history;
-    if (options.history) {
-        auto target = orchestration_path(options.id, "/history");
-        if (options.execution > 0) add_query(target, "execution", std::to_string(options.execution));
-        history = session.api.get(target);
-        o["history"] = history;
-    }
+    auto target = orchestration_path(options.id, "/history");
+    if (options.execution > 0) add_query(target, "execution", std::to_string(options.execution));
+    const auto history = session.api.get(target);
+    if (options.history) o["history"] = history;
     if (session.print_raw(o)) return exit_ok;
     const auto finished = text_at(o, "finished_at");
     const auto parent = o.find("parent");
@@ -67,9 +80,9 @@ int show_orchestration(Session& session, const OrchestrationShowOptions& options
                                     {"Output", text_at(o, "output")},
                                     {"Error", text_at(o, "error")}});
     if (options.history)
-        print_history(session, history);
+        print_events(session, history);
     else
-        session.console.out << fmt::format("\nSee what it did: toygres orchestrations show {} --history\n", options.id);
+        print_tree(session, history, options.all);
     return exit_ok;
 }
 
@@ -90,6 +103,21 @@ int cancel_orchestration(Session& session, const CancelOptions& options) {
     const auto answer = value_or_raise(
         session.api.call("POST", orchestration_path(options.id, "/cancel"), {{"reason", options.reason}}));
     if (!session.print_raw(answer)) session.console.out << "Asked " << options.id << " to stop\n";
+    return exit_ok;
+}
+
+int terminate_orchestration(Session& session, const TerminateOptions& options) {
+    auto& console = session.console;
+    if (!options.yes && !console.in_is_terminal)
+        raise(ErrorKind::invalid, "not_confirmed",
+              "without a terminal to ask on, terminating needs --yes: what it has begun is not cleaned up");
+    if (!options.yes && !console.confirm(fmt::format("End {} without cleaning up what it has begun?", options.id))) {
+        console.err << "Nothing was done.\n";
+        return exit_failed;
+    }
+    const auto answer = value_or_raise(
+        session.api.call("POST", orchestration_path(options.id, "/terminate"), {{"reason", options.reason}}));
+    if (!session.print_raw(answer)) console.out << options.id << " ends\n";
     return exit_ok;
 }
 

@@ -135,7 +135,8 @@ int list_orchestrations(Session& session, const OrchestrationListOptions& option
 
 struct OrchestrationShowOptions {
     std::string id;
-    bool history;
+    bool history;   // every event as it is stored, instead of what it did
+    bool all;       // also the middle of a long one
     int execution;  // 0: the current one
 };
 int show_orchestration(Session& session, const OrchestrationShowOptions& options);
@@ -152,6 +153,13 @@ struct CancelOptions {
     std::string id;
     std::string reason;
 };
+struct TerminateOptions {
+    std::string id;
+    std::string reason;
+    bool yes;
+};
+int terminate_orchestration(Session& session, const TerminateOptions& options);
+
 int cancel_orchestration(Session& session, const CancelOptions& options);
 
 int version(Session& session);

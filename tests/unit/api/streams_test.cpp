@@ -107,6 +107,9 @@ TEST_CASE("orchestrations: are shown, signalled and cancelled under ids with sla
     CHECK(fields_of(world.call("POST", path + "/cancel", Json::object())) == std::vector<std::string>{"reason"});
     CHECK(code_of(world.call("GET", "/api/v1/orchestrations/nothing")) == "orchestration_not_found");
     CHECK(world.call("POST", "/api/v1/orchestrations/nothing/cancel", {{"reason", "r"}}).status == 404);
+    CHECK(world.call("POST", path + "/terminate", {{"reason", "at once"}}).status == 202);
+    CHECK(world.sql("SELECT 1 FROM inbox WHERE kind = 'terminate'").size() == 1);
+    CHECK(fields_of(world.call("POST", path + "/terminate", Json::object())) == std::vector<std::string>{"reason"});
     world.sql("UPDATE orchestrations SET status = 'completed', finished_at = now()");
     const auto finished = world.call("POST", path + "/cancel", {{"reason", "enough"}});
     CHECK(finished.status == 409);

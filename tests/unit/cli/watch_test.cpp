@@ -95,6 +95,11 @@ TEST_CASE("orchestrations: ids with slashes reach the server whole") {
     CHECK(with({"orchestrations", "signal", "a/1/b", "go", "--payload", "{"}).code == 2);
     CHECK(with({"orchestrations", "cancel", "a/1/b", "--reason", "enough"}).code == 0);
     CHECK(server.requests().back().target == "/api/v1/orchestrations/a%2F1%2Fb/cancel");
+    const auto asked = server.requests().size();
+    CHECK(with({"orchestrations", "terminate", "a/1/b"}).err.contains("--yes"));
+    CHECK(server.requests().size() == asked);
+    CHECK(with({"orchestrations", "terminate", "a/1/b", "--yes"}).code == 0);
+    CHECK(server.requests().back().target == "/api/v1/orchestrations/a%2F1%2Fb/terminate");
 }
 
 TEST_CASE("connect: becomes psql with the password in its environment and the CA at hand") {
