@@ -7,13 +7,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <netinet/in.h>
 #include <pwd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <vector>
 
@@ -42,25 +39,11 @@ void shell(const std::string& command) {
         raise(ErrorKind::internal, "command_failed", command);
 }
 
-int free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    const bool ok = ::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-                    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-    ::close(fd);
-    if (!ok) raise(ErrorKind::internal, "no_port", "no free port");
-    return ntohs(address.sin_port);
-}
-
 }  // namespace
 
 struct PostgresServer::Impl {
     std::string root = (fs::temp_directory_path() / ("toygres-pg-" + random_hex(8))).string();
     std::string bin = binaries();
-    int port = free_port();
     int databases = 0;
     bool running = false;
 
@@ -92,8 +75,9 @@ PostgresServer::~PostgresServer() {
 
 void PostgresServer::start() {
     shell(
-        impl_->ctl(fmt::format("start -l {}/log -o '-p {} -k {} -c listen_addresses=127.0.0.1 -c max_connections=200'",
-                               impl_->root, impl_->port, impl_->root)));
+        // A socket in its own directory only: no port that another process may have taken when it starts again.
+        impl_->ctl(fmt::format("start -l {}/log -o \"-k {} -c listen_addresses='' -c max_connections=200\"",
+                               impl_->root, impl_->root)));
     impl_->running = true;
 }
 
@@ -112,14 +96,14 @@ int PostgresServer::pid() const {
 }
 
 std::string PostgresServer::conninfo(const std::string& database) const {
-    return fmt::format("host={} port={} user=postgres dbname={}", impl_->root, impl_->port, database);
+    return fmt::format("host={} user=postgres dbname={}", impl_->root, database);
 }
 
 const std::string& PostgresServer::directory() const { return impl_->root; }
 
 std::string PostgresServer::create_database() {
     const auto name = fmt::format("test_{}_{}", ++impl_->databases, ::getpid());
-    shell(fmt::format("psql -X -h {} -p {} -U postgres -c 'CREATE DATABASE {}'", impl_->root, impl_->port, name));
+    shell(fmt::format("psql -X -h {} -U postgres -c 'CREATE DATABASE {}'", impl_->root, name));
     return conninfo(name);
 }
 
