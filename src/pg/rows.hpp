@@ -22,6 +22,9 @@ struct Query {
 using Param = std::optional<std::string>;
 using Params = std::vector<Param>;
 
+// What a tool printed may be anything: bytes that are not UTF-8 become U+FFFD.
+inline std::string json_text(const Json& v) { return v.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 inline Param to_param(std::string_view v) { return std::string(v); }
 inline Param to_param(const std::string& v) { return v; }
 inline Param to_param(const char* v) { return std::string(v); }
@@ -31,7 +34,7 @@ template <class T>
 Param to_param(T v) {
     return std::to_string(v);
 }
-inline Param to_param(const Json& v) { return v.is_null() ? Param() : Param(v.dump()); }
+inline Param to_param(const Json& v) { return v.is_null() ? Param() : Param(json_text(v)); }
 inline Param to_param(std::nullopt_t) { return std::nullopt; }
 inline Param to_param(Timestamp v) { return format_rfc3339(v); }
 template <class T> Param to_param(const std::optional<T>& v) { return v ? to_param(*v) : Param(); }

@@ -1,10 +1,10 @@
 #include "world.hpp"
 
+#include "admin.hpp"
 #include "base/file.hpp"
 #include "support/postgres.hpp"
 
 #include <fmt/format.h>
-#include <pqxx/pqxx>
 
 namespace toygres::test {
 namespace {
@@ -12,15 +12,30 @@ namespace {
 std::string make_schema(const std::string& conninfo) {
     static int count = 0;
     const auto name = fmt::format("world_{}", ++count);
-    pqxx::connection connection(conninfo);
-    pqxx::work work(connection);
-    work.exec(fmt::format("CREATE SCHEMA {0}; SET search_path = {0};", name));
-    work.exec(read_file(std::string(TOYGRES_SOURCE_DIR) + "/migrations/0001_runtime.sql").value());
-    work.commit();
+    static const auto tables = read_file(std::string(TOYGRES_SOURCE_DIR) + "/migrations/0001_runtime.sql").value();
+    as_admin(conninfo, {}, [&](pqxx::work& work) {
+        return work.exec(fmt::format("CREATE SCHEMA {0}; SET LOCAL search_path = {0}; ", name) + tables +
+                         "CREATE TABLE balances (orchestration text, amount integer);");
+    });
     return name;
 }
 
+class SteppedAlarm : public Alarm {
+  public:
+    SteppedAlarm(const SteppedClock& clock, std::unique_ptr<Alarm> alarm) : clock_(clock), alarm_(std::move(alarm)) {}
+    void set(Timestamp when, std::function<void()> action) override {
+        alarm_->set(when - clock_.step, std::move(action));
+    }
+    void cancel() override { alarm_->cancel(); }
+
+  private:
+    const SteppedClock& clock_;
+    std::unique_ptr<Alarm> alarm_;
+};
+
 }  // namespace
+
+std::unique_ptr<Alarm> SteppedClock::alarm() { return std::make_unique<SteppedAlarm>(*this, SystemClock::alarm()); }
 
 World::World(StoreKind store_kind, bool evict_every_turn) : kind(store_kind) {
     options.evict_every_turn = evict_every_turn;
@@ -91,11 +106,12 @@ void World::stop(Process& process) {
 void World::kill(Process& process) {
     freeze(process);
     if (process.memory != nullptr) return process.memory->drop_session();
-    pqxx::connection connection(conninfo);
-    pqxx::work work(connection);
-    work.exec(fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '{}%'",
-                          process.application_name));
-    work.commit();
+    as_admin(conninfo, {}, [&](pqxx::work& work) {
+        return work.exec(
+            fmt::format("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '{} %' OR "
+                        "application_name = '{}'",
+                        process.application_name, process.application_name));
+    });
 }
 
 Process& World::running() {

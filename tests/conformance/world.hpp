@@ -17,10 +17,19 @@ using namespace std::chrono_literals;
 
 enum class StoreKind { memory, postgres };
 
+// A wall clock that can be put forward or back; what was set to go off goes off when it would have.
+class SteppedClock : public SystemClock {
+  public:
+    using SystemClock::SystemClock;
+    std::chrono::milliseconds step{0};
+    Timestamp now() const override { return SystemClock::now() + step; }
+    std::unique_ptr<Alarm> alarm() override;
+};
+
 // One process of the runtime: its own store, host and client.
 struct Process {
     asio::io_context io;
-    SystemClock clock{io.get_executor()};
+    SteppedClock clock{io.get_executor()};
     bool frozen = false;
     std::string application_name;
     std::shared_ptr<pg::Pool> pool;

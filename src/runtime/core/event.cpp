@@ -55,17 +55,39 @@ std::string events_to_text(const std::vector<Event>& events, std::size_t first) 
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Result<std::vector<Event>> events_from_text(std::string_view text) {
+Result<std::vector<Event>> events_from_text(std::string_view text, std::int64_t first) {
     auto json = parse_json(text);
-    if (!json || !json->is_array()) return bad_history("a turn is not a JSON array of events");
+    if (!json || !json->is_array())
+        return bad_history(fmt::format("event {}: a turn is not a JSON array of events", first));
     std::vector<Event> out;
     out.reserve(json->size());
     for (const auto& item : *json) {
         auto event = event_from_json(item);
-        if (!event) return std::unexpected(event.error());
+        if (!event)
+            return bad_history(
+                fmt::format("event {}: {}", first + static_cast<std::int64_t>(out.size()), event.error().message));
         out.push_back(*std::move(event));
     }
     return out;
+}
+
+std::size_t payload_bytes(const Json& payload) {
+    if (payload.is_string()) return payload.get_ref<const std::string&>().size() + 2;
+    std::size_t out = 2;
+    if (payload.is_array())
+        for (const auto& item : payload) out += payload_bytes(item);
+    else if (payload.is_object())
+        for (const auto& [key, item] : payload.items()) out += key.size() + payload_bytes(item);
+    return out;
+}
+
+Error payload_too_large() {
+    return {ErrorKind::invalid, "payload_too_large",
+            fmt::format("a payload may hold {} bytes at most", payload_bytes_max)};
+}
+
+void check_payload(const Json& payload) {
+    if (payload_bytes(payload) > payload_bytes_max) throw ErrorException(payload_too_large());
 }
 
 std::string describe(const Event& event) {

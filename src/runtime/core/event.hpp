@@ -11,7 +11,7 @@ namespace toygres::runtime {
 
 enum class EventKind : std::uint8_t {
     // arrivals
-    started,             // payload: input; options: {"carried": signals kept by continue_as_new, "seen": dedup keys}
+    started,  // payload: input; options: {"carried": signals kept by continue_as_new, "seen": dedup keys, "cancel": …}
     activity_completed,  // of, payload: output; options: {"attempts": failed attempts before it}
     activity_failed,     // of, payload: error; options: {"attempts": …}
     step_completed,
@@ -57,6 +57,15 @@ struct Event {
     bool operator==(const Event&) const = default;
 };
 
+// The most that an input, an output, an answer, a signal or a status may hold.
+inline constexpr std::size_t payload_bytes_max = 1 << 20;
+// About as much as its text takes.
+std::size_t payload_bytes(const Json& payload);
+// invalid/"payload_too_large".
+Error payload_too_large();
+// Raises that when it is.
+void check_payload(const Json& payload);
+
 // The stored form, one object per event, readable in SQL. Empty members are left out.
 Json to_json_value(const Event& event);
 // Error: invalid/"bad_history" with what is wrong; unknown keys are ignored.
@@ -64,7 +73,8 @@ Result<Event> event_from_json(const Json& value);
 
 // The stored form of a turn: a JSON array. `append_events` writes it straight to text.
 std::string events_to_text(const std::vector<Event>& events, std::size_t first);
-Result<std::vector<Event>> events_from_text(std::string_view text);
+// The message of an error says which event, when `first` is the position of the first one.
+Result<std::vector<Event>> events_from_text(std::string_view text, std::int64_t first = 1);
 
 // The first way in which a command of the code differs from the recorded one, in words; empty when they match.
 // Times and policies may change between releases, kind, name, target and payload may not.

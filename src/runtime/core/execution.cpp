@@ -37,8 +37,11 @@ void Execution::run(std::coroutine_handle<> handle) {
 void Execution::finish() {
     try {
         auto output = task_->take();
+        check_payload(output);
         journal_.emit({.kind = EventKind::completed, .payload = std::move(output)});
     } catch (const ContinueAsNew& next) {
+        if (payload_bytes(next.input) > payload_bytes_max)
+            return void(journal_.emit({.kind = EventKind::failed, .payload = to_json_value(payload_too_large())}));
         journal_.emit({.kind = EventKind::continued_as_new, .payload = next.input, .options = journal_.carry_over()});
     } catch (...) {
         journal_.emit({.kind = EventKind::failed, .payload = to_json_value(current_error())});
@@ -60,9 +63,19 @@ Result<void> Execution::replay(const std::vector<Event>& history) {
         std::size_t end = i + 1;
         while (end < history.size() && !is_arrival(history[end].kind)) ++end;
         journal_.expect(std::span(history).subspan(i + 1, end - i - 1));
-        if (!deliver(arrival))
+        bool taken = false;
+        try {
+            taken = deliver(arrival);
+        } catch (...) {  // of the record itself: what the code throws ends the execution
+            return std::unexpected(
+                Error{ErrorKind::invalid, "bad_history",
+                      fmt::format("event {}: {}: {}", i + 1, describe(arrival), current_error().message)});
+        }
+        if (!taken)
             return differs(static_cast<std::int64_t>(i) + 1,
                            fmt::format("{} answers nothing that the code waits for", describe(arrival)));
+        if (!journal_.unreadable().empty())
+            return std::unexpected(Error{ErrorKind::invalid, "undecodable_payload", journal_.unreadable()});
         journal_.expect_end();
         if (!journal_.first_difference().empty())
             return differs(journal_.difference_position(), journal_.first_difference());

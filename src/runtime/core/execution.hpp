@@ -23,7 +23,8 @@ class Execution {
     Execution& operator=(const Execution&) = delete;
 
     // Feeds the recorded history, whole and in order, to a new Execution. Error: internal/"nondeterminism" with the
-    // position and the first difference in words, or invalid/"bad_history"; the Execution is of no use after that.
+    // position and the first difference in words, invalid/"bad_history", or invalid/"undecodable_payload"; the
+    // Execution is of no use after that.
     Result<void> replay(const std::vector<Event>& history);
 
     // Takes in an arrival and runs the code until it waits. False: the arrival is for nobody and left no trace.
@@ -35,6 +36,8 @@ class Execution {
     const std::map<std::int64_t, OpenCommand>& open() const { return journal_.open(); }
     const std::optional<Event>& terminal() const { return journal_.terminal(); }
     const Json& status() const { return journal_.status(); }
+    // Why the code cannot read its input or an answer, in words; empty when it can. Then nothing it did counts.
+    const std::string& unreadable() const { return journal_.unreadable(); }
 
   private:
     void start(const Event& started);

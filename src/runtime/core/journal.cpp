@@ -1,6 +1,8 @@
 #include "runtime/core/journal.hpp"
 
 #include "base/assert.hpp"
+#include "runtime/core/planted.hpp"
+#include "runtime/core/policy.hpp"
 
 #include <fmt/format.h>
 
@@ -50,6 +52,32 @@ bool is_failure(EventKind kind) {
            kind == EventKind::detach_failed;
 }
 
+template <class E> bool names_one_of(const Json& options, const char* key) {
+    const auto it = options.is_object() ? options.find(key) : options.end();
+    return it != options.end() && it->is_string() && enum_from<E>(it->template get<std::string>());
+}
+
+// Whether the options of a recorded command are such as its kind has: they are obeyed, also where the code's differ.
+bool readable_options(const Event& recorded) {
+    switch (recorded.kind) {
+        case EventKind::activity_scheduled:
+            try {
+                if (!recorded.options.is_null()) decode<RetryPolicy>(recorded.options);
+                return true;
+            } catch (const ErrorException&) {
+                return false;
+            }
+        case EventKind::child_scheduled:
+            return names_one_of<ClosePolicy>(recorded.options, "close");
+        case EventKind::detach_scheduled:
+            return names_one_of<OnConflict>(recorded.options, "conflict");
+        default:
+            return true;
+    }
+}
+
+[[noreturn]] void bad_record(std::string what) { raise(ErrorKind::invalid, "bad_history", std::move(what)); }
+
 }  // namespace
 
 std::int64_t Journal::emit(Event command) {
@@ -63,6 +91,10 @@ std::int64_t Journal::emit(Event command) {
         }
         if (auto words = difference(expected_.front(), command); !words.empty()) {
             differ(position, std::move(words));
+            return position;
+        }
+        if (expected_.front().options != command.options && !readable_options(expected_.front())) {
+            differ(position, fmt::format("{}: its options cannot be read", describe(expected_.front())));
             return position;
         }
         command = expected_.front();  // recorded times and policies hold
@@ -127,7 +159,12 @@ Result<Json> Journal::take(std::int64_t position) {
         open_.erase(it);
         return result;
     }
-    return std::unexpected(Error{ErrorKind::cancelled, "cancelled", cancel_reason_.value_or("cancelled")});
+    return std::unexpected(interruption());
+}
+
+Error Journal::interruption() {
+    cancel_delivered_ = true;
+    return {ErrorKind::cancelled, "cancelled", cancel_reason_.value_or("cancelled")};
 }
 
 bool Journal::ready(std::span<const std::int64_t> positions, bool all) const {
@@ -167,6 +204,7 @@ void Journal::cancel_children(std::span<const std::int64_t> positions) {
         const auto it = open_.find(position);
         if (it == open_.end() || it->second.cancel_sent) continue;
         it->second.cancel_sent = true;
+        cancel_delivered_ = true;
         emit({.kind = EventKind::child_cancelled, .of = position});
     }
 }
@@ -196,6 +234,7 @@ bool Journal::accept(const Event& arrival) {
         if (next_ != 1) return false;
     }
 
+    if (is_failure(arrival.kind) && !arrival.payload.is_object()) bad_record("its error is not an object");
     const auto position = next_++;
     // Also when it lies before the last: a clock that was set back must not make time stand still until it is caught
     // up.
@@ -233,11 +272,19 @@ bool Journal::accept(const Event& arrival) {
                 awaited_ready_ = true;
         }
     } else if (arrival.kind == EventKind::started && arrival.options.is_object()) {
-        for (const auto& signal : arrival.options.value("carried", Json::array()))
-            if (auto event = event_from_json(signal)) mailbox_[event->name].emplace_back(0, *std::move(event));
+        for (const auto& signal : arrival.options.value("carried", Json::array())) {
+            auto event = event_from_json(signal);
+            if (!event) bad_record("what it carries cannot be read");
+            mailbox_[event->name].emplace_back(0, *std::move(event));
+        }
         for (const auto& key : arrival.options.value("seen", Json::array())) {
+            if (!key.is_string()) bad_record("what it carries cannot be read");
             seen_keys_.push_back(key.get<std::string>());
             seen_.insert(seen_keys_.back());
+        }
+        if (const auto it = arrival.options.find("cancel"); it != arrival.options.end()) {
+            if (!it->is_string()) bad_record("what it carries cannot be read");
+            cancel_reason_ = it->get<std::string>();
         }
     }
     return true;
@@ -273,7 +320,9 @@ Json Journal::carry_over() const {
     for (const auto& [name, box] : mailbox_) left.insert(box.begin(), box.end());
     Json out;
     for (const auto& [arrived, signal] : left) out["carried"].push_back(to_json_value(signal));
+    if (planted(Fault::dedup_forgotten_at_continue)) return out;
     for (const auto& key : seen_keys_) out["seen"].push_back(key);
+    if (cancel_reason_ && !cancel_delivered_) out["cancel"] = *cancel_reason_;
     return out;
 }
 

@@ -40,6 +40,14 @@ class Journal {
     Result<Json> take(std::int64_t position);
     // Whether a wait on these must end now. `all`: every one answered, or one failed; otherwise one answered.
     bool ready(std::span<const std::int64_t> positions, bool all) const;
+    // What the code does from here on counts for nothing: it differs from its record, or has recorded too much. No wait
+    // that it begins now ends, lest it tries again for ever.
+    bool halted() const { return !difference_.empty() || !unreadable_.empty() || next_ > history_events_max; }
+    // The code cannot read what it was given: what it does from here on counts for nothing.
+    void refuse(std::string words) {
+        if (unreadable_.empty()) unreadable_ = std::move(words);
+    }
+    const std::string& unreadable() const { return unreadable_; }
     // Suspends `handle` until ready() or interrupted; children among `positions` are asked to cancel when it already
     // is.
     void suspend(std::span<const std::int64_t> positions, bool all, std::coroutine_handle<> handle);
@@ -54,6 +62,8 @@ class Journal {
     std::int64_t next_position() const { return next_; }
     bool replaying() const { return replaying_; }
     const Json& status() const { return status_; }
+    // What a wait that was interrupted throws.
+    Error interruption();
     // The position at which the answer of `position` was recorded.
     std::int64_t answered_by(std::int64_t position) const;
 
@@ -74,7 +84,8 @@ class Journal {
     // From now on nothing that the code's destructors do is recorded.
     void tear_down() { torn_down_ = true; }
     const std::optional<Event>& terminal() const { return terminal_; }
-    // What continue_as_new hands to the next execution: {"carried": […], "seen": […]}.
+    // What continue_as_new hands to the next execution: {"carried": […], "seen": […], "cancel": the reason of one that
+    // the code was not told of}.
     Json carry_over() const;
 
   private:
@@ -90,11 +101,13 @@ class Journal {
     std::vector<Event> new_events_;
     std::span<const Event> expected_;
     std::string difference_;
+    std::string unreadable_;
     std::int64_t difference_position_ = 0;
     std::int64_t next_ = 1;
     Timestamp now_{};
     Json status_;
     std::optional<std::string> cancel_reason_;
+    bool cancel_delivered_ = false;  // the code was told
     std::optional<Event> terminal_;
     int shields_ = 0;
     bool replaying_ = false;

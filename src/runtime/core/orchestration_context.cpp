@@ -28,6 +28,7 @@ std::string OrchestrationContext::uuid() {
 
 void OrchestrationContext::set_status(Json status) {
     if (status == journal_.status()) return;
+    check_payload(status);
     journal_.emit({.kind = EventKind::status_set, .payload = std::move(status)});
 }
 

@@ -36,6 +36,7 @@ template <class T> class [[nodiscard]] Future : public DurableAwaitable {
 
     bool await_ready() const {
         const std::array one{position_};
+        if (journal_->halted()) return false;
         return journal_->answered(position_) || (journal_->interrupted() && !journal_->waits_out(one));
     }
     void await_suspend(std::coroutine_handle<> handle) {
@@ -50,8 +51,13 @@ template <class T> class [[nodiscard]] Future : public DurableAwaitable {
             if (auto* journal = std::exchange(journal_, nullptr)) journal->drop(position_);
             throw ErrorException(std::move(error));
         }
-        journal_ = nullptr;
-        return decode<T>(*result);
+        auto& journal = *std::exchange(journal_, nullptr);
+        try {
+            return decode<T>(*result);
+        } catch (const ErrorException& e) {
+            journal.refuse("the answer to event " + std::to_string(position_) + ": " + e.error().message);
+            throw;
+        }
     }
 
     std::int64_t position() const { return position_; }
@@ -76,7 +82,9 @@ template <class... Ts> class AnyAwaiter : public DurableAwaitable {
     AnyAwaiter(Journal& journal, Future<Ts>... futures)
         : journal_(journal), positions_{futures.position()...}, futures_(std::move(futures)...) {}
 
-    bool await_ready() const { return journal_.interrupted() || journal_.ready(positions_, false); }
+    bool await_ready() const {
+        return !journal_.halted() && (journal_.interrupted() || journal_.ready(positions_, false));
+    }
     void await_suspend(std::coroutine_handle<> handle) { journal_.suspend(positions_, false, handle); }
     AnyResult<Ts...> await_resume() { return pick(std::index_sequence_for<Ts...>()); }
 
@@ -109,7 +117,9 @@ template <class T> class AllAwaiter : public DurableAwaitable {
     AllAwaiter(Journal& journal, std::vector<Future<T>> futures) : journal_(journal), futures_(std::move(futures)) {
         for (const auto& future : futures_) positions_.push_back(future.position());
     }
-    bool await_ready() const { return journal_.interrupted() || journal_.ready(positions_, true); }
+    bool await_ready() const {
+        return !journal_.halted() && (journal_.interrupted() || journal_.ready(positions_, true));
+    }
     void await_suspend(std::coroutine_handle<> handle) { journal_.suspend(positions_, true, handle); }
     std::vector<T> await_resume() {
         auto futures = std::move(futures_);
@@ -156,7 +166,9 @@ template <class T> class FirstAwaiter : public DurableAwaitable {
     FirstAwaiter(Journal& journal, const std::vector<Future<T>>& futures) : journal_(journal) {
         for (const auto& future : futures) positions_.push_back(future.position());
     }
-    bool await_ready() const { return journal_.interrupted() || journal_.ready(positions_, false); }
+    bool await_ready() const {
+        return !journal_.halted() && (journal_.interrupted() || journal_.ready(positions_, false));
+    }
     void await_suspend(std::coroutine_handle<> handle) { journal_.suspend(positions_, false, handle); }
     std::size_t await_resume() const {
         std::size_t winner = positions_.size();
@@ -165,8 +177,7 @@ template <class T> class FirstAwaiter : public DurableAwaitable {
                 (winner == positions_.size() ||
                  journal_.answered_by(positions_[i]) < journal_.answered_by(positions_[winner])))
                 winner = i;
-        if (winner == positions_.size())
-            raise(ErrorKind::cancelled, "cancelled", journal_.cancel_reason().value_or("cancelled"));
+        if (winner == positions_.size()) throw ErrorException(journal_.interruption());
         return winner;
     }
 
@@ -285,11 +296,23 @@ class OrchestrationContext {
 
     const std::string& id() const { return identity_.id; }
     std::int64_t execution() const { return identity_.execution; }
+    // For the registry: the input as the code has it.
+    template <class T> T read_input(const Json& input) {
+        try {
+            return decode<T>(input);
+        } catch (const ErrorException& e) {
+            journal_.refuse("the input: " + e.error().message);
+            throw;
+        }
+    }
     // Events so far; past some hundreds it is time to continue as new.
     std::int64_t history_size() const { return journal_.next_position() - 1; }
 
   private:
-    template <class T> Future<T> open(Event command) { return Future<T>(journal_, journal_.emit(std::move(command))); }
+    template <class T> Future<T> open(Event command) {
+        check_payload(command.payload);
+        return Future<T>(journal_, journal_.emit(std::move(command)));
+    }
 
     Journal& journal_;
     Identity identity_;

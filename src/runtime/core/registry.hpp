@@ -22,7 +22,7 @@ class OrchestrationRegistry {
 
   private:
     template <class O> static Task<Json> run_decoded(OrchestrationContext& ctx, Json input) {
-        co_return encode(co_await O::run(ctx, decode<typename O::Input>(input)));
+        co_return encode(co_await O::run(ctx, ctx.template read_input<typename O::Input>(input)));
     }
 
     std::map<std::pair<std::string, int>, OrchestrationType, std::less<>> types_;

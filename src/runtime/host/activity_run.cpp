@@ -1,6 +1,5 @@
 #include "runtime/host/activity_run.hpp"
 
-#include "base/crypto.hpp"
 #include "base/log.hpp"
 
 #include <fmt/format.h>
@@ -39,7 +38,7 @@ void ActivityRun::attempt() {
                            milliseconds(close));
     const auto restart_silence = [weak = weak_from_this(), number] {
         const auto run = weak.lock();
-        if (!run || run->over_ || run->policy_.heartbeat_timeout.count() == 0) return;
+        if (!run || run->over_ || !run->context_ || run->policy_.heartbeat_timeout.count() == 0) return;
         run->silence_->set(run->clock_.now() + run->policy_.heartbeat_timeout, [weak, number] {
             if (const auto silent = weak.lock())
                 silent->failed(number,
@@ -47,9 +46,10 @@ void ActivityRun::attempt() {
         });
     };
     context_ = std::make_shared<ActivityContext>(identity_, services_, clock_.now() + close, heartbeat_,
-                                                 [weak = weak_from_this(), restart_silence](Json payload) {
-                                                     if (const auto run = weak.lock())
-                                                         run->heartbeat_ = std::move(payload);
+                                                 [weak = weak_from_this(), number, restart_silence](Json payload) {
+                                                     const auto run = weak.lock();
+                                                     if (!run || run->identity_.attempt != number) return;
+                                                     run->heartbeat_ = std::move(payload);
                                                      restart_silence();
                                                  });
     cancel_ = std::make_shared<asio::cancellation_signal>();
@@ -88,6 +88,7 @@ void ActivityRun::stop() {
 
 void ActivityRun::succeeded(int attempt, Json output) {
     if (over_ || attempt != identity_.attempt || !context_) return;
+    if (payload_bytes(output) > payload_bytes_max) return failed(attempt, payload_too_large());
     finish({.kind = EventKind::activity_completed, .of = identity_.event, .payload = std::move(output)});
 }
 
@@ -108,7 +109,7 @@ void ActivityRun::failed(int attempt, Error error) {
     auto delay = delay_before(policy_, attempt + 1);
     if (policy_.jitter_percent > 0) {
         const auto spread = delay.count() * policy_.jitter_percent / 100;
-        const auto draw = static_cast<std::int64_t>(digest64(random_bytes(8)) % 1001) - 500;
+        const auto draw = static_cast<std::int64_t>(clock_.random() % 1001) - 500;
         delay += milliseconds(spread * draw / 500);
     }
     const bool in_time =

@@ -13,6 +13,7 @@ Client::Client(asio::any_io_executor executor, Store& store, Clock& clock, Host*
     : executor_(std::move(executor)), store_(store), clock_(clock), host_(host) {}
 
 asio::awaitable<Result<StartOutcome>> Client::start(StartRequest request) {
+    if (payload_bytes(request.input) > payload_bytes_max) co_return std::unexpected(payload_too_large());
     const auto id = request.id;
     auto outcome = co_await store_.start(std::move(request));
     if (outcome && outcome->created) co_await announce(id);
@@ -32,6 +33,7 @@ asio::awaitable<void> Client::announce(std::string id) {
 }
 
 asio::awaitable<Result<void>> Client::send(Message message) {
+    if (payload_bytes(message.payload) > payload_bytes_max) co_return std::unexpected(payload_too_large());
     const auto id = message.orchestration;
     auto sent = co_await store_.send(std::move(message));
     if (sent) co_await announce(id);
@@ -43,7 +45,7 @@ asio::awaitable<Result<void>> Client::signal(std::string id, std::string name, J
                  .kind = MessageKind::signal,
                  .name = std::move(name),
                  .payload = std::move(payload),
-                 .dedup_key = std::move(dedup_key)});
+                 .dedup_key = dedup_key.empty() ? std::string() : std::string(signal_key_prefix) + dedup_key});
 }
 
 asio::awaitable<Result<void>> Client::cancel(std::string id, std::string reason) {
@@ -87,7 +89,7 @@ asio::awaitable<Result<std::vector<RecordedEvent>>> Client::history(std::string 
     if (!turns) co_return std::unexpected(std::move(turns).error());
     std::vector<RecordedEvent> out;
     for (const auto& text : *turns) {
-        auto events = events_from_text(text);
+        auto events = events_from_text(text, static_cast<std::int64_t>(out.size()) + 1);
         if (!events) co_return std::unexpected(std::move(events).error());
         for (auto& e : *events)
             out.push_back({.execution = execution,

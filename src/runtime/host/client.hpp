@@ -29,7 +29,7 @@ class Client {
     // `host`: the one of this process, if there is one: it is told at once of what was put into its inbox.
     Client(asio::any_io_executor executor, Store& store, Clock& clock, Host* host = nullptr);
 
-    // Errors: conflict/"orchestration_exists" unless the policy says otherwise; transient.
+    // Errors: conflict/"orchestration_exists" unless the policy says otherwise; invalid/"payload_too_large"; transient.
     template <class O>
     asio::awaitable<Result<StartOutcome>> start(std::string id, typename O::Input input,
                                                 OnConflict on_conflict = OnConflict::fail) {

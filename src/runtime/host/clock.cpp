@@ -1,5 +1,7 @@
 #include "runtime/host/clock.hpp"
 
+#include "base/crypto.hpp"
+
 namespace toygres::runtime {
 namespace {
 
@@ -34,6 +36,8 @@ std::chrono::milliseconds SystemClock::uptime() const {
 }
 
 std::unique_ptr<Alarm> SystemClock::alarm() { return std::make_unique<SystemAlarm>(executor_); }
+
+std::uint64_t SystemClock::random() { return digest64(random_bytes(8)); }
 
 Pause::Pause(asio::any_io_executor executor, Clock& clock)
     : clock_(clock), alarm_(clock.alarm()), gate_(executor, asio::steady_timer::time_point::max()) {}

@@ -23,6 +23,8 @@ class Clock {
     // Time since some moment in the past, which goes on evenly when the wall clock is set.
     virtual std::chrono::milliseconds uptime() const = 0;
     virtual std::unique_ptr<Alarm> alarm() = 0;
+    // A random number, for the jitter of waits.
+    virtual std::uint64_t random() = 0;
 };
 
 class SystemClock : public Clock {
@@ -31,6 +33,7 @@ class SystemClock : public Clock {
     Timestamp now() const override { return toygres::now(); }
     std::chrono::milliseconds uptime() const override;
     std::unique_ptr<Alarm> alarm() override;
+    std::uint64_t random() override;
 
   private:
     asio::any_io_executor executor_;

@@ -3,6 +3,7 @@
 #include "base/crash_point.hpp"
 #include "base/log.hpp"
 #include "metrics/metrics.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
@@ -89,12 +90,13 @@ Committer::Batch Committer::take_batch() {
 
 asio::awaitable<void> Committer::back_off(int failures) {
     Pause delay(executor_, clock_);
-    backing_off_.insert(&delay);
+    backing_off_.push_back(&delay);
     co_await delay.wait(
         std::min(std::chrono::milliseconds(20 << std::min(failures, 6)), std::chrono::milliseconds(1000)));
-    backing_off_.erase(&delay);
+    std::erase(backing_off_, &delay);
 }
 
+// The number is used up when this returns: a try without an answer may still happen, and must not answer for others.
 asio::awaitable<void> Committer::commit(CommitNumber& number, Batch batch) {
     for (int failures = 0; !batch.empty();) {
         Fence fence{.worker = worker_, .shards = {}};
@@ -122,6 +124,7 @@ asio::awaitable<void> Committer::commit(CommitNumber& number, Batch batch) {
         const auto error = receipt.error();
         if (error.code == "fence_lost") {
             co_await drop_lost(batch);
+            if (batch.empty()) ++number.number;
             continue;
         }
         if (error.kind == ErrorKind::cancelled) {  // the store was closed under us
@@ -131,6 +134,7 @@ asio::awaitable<void> Committer::commit(CommitNumber& number, Batch batch) {
         if (error.retryable() && failures == 0)
             log::warning("commit.interrupted",
                          {{"turns", batch.size()}, {"code", error.code}, {"message", error.message}});
+        if (planted(Fault::unknown_commit_repeated) && error.retryable()) ++number.number;
         if (error.code == "commit_repeated" || (error.retryable() && co_await resolve(number))) {
             ++number.number;
             co_await settle(batch);
@@ -138,6 +142,7 @@ asio::awaitable<void> Committer::commit(CommitNumber& number, Batch batch) {
         }
         if (error.retryable()) {
             if (stopping_) {
+                ++number.number;
                 for (auto& job : batch) job.done(std::unexpected(error));
                 co_return;
             }
@@ -147,6 +152,7 @@ asio::awaitable<void> Committer::commit(CommitNumber& number, Batch batch) {
         if (batch.size() == 1) {
             log::error("commit.refused",
                        {{"orchestration", batch[0].turn.id}, {"code", error.code}, {"message", error.message}});
+            ++number.number;
             batch[0].done(std::unexpected(error));
             co_return;
         }
@@ -164,7 +170,7 @@ asio::awaitable<void> Committer::commit(CommitNumber& number, Batch batch) {
 asio::awaitable<bool> Committer::resolve(CommitNumber number) {
     for (int failures = 0;; ++failures) {
         auto found = co_await store_.was_committed(worker_, number);
-        if (found) co_return *found;
+        if (found) co_return *found || planted(Fault::unknown_commit_believed);
         if (!found.error().retryable() || stopping_) co_return false;
         co_await back_off(failures);
     }

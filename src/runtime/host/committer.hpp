@@ -7,7 +7,6 @@
 
 #include <deque>
 #include <functional>
-#include <set>
 #include <vector>
 
 namespace toygres::runtime {
@@ -49,8 +48,8 @@ class Committer {
     std::int64_t worker_;
     std::deque<CommitJob> queue_;
     Clock& clock_;
-    std::vector<Pause*> idle_;      // lanes without work
-    std::set<Pause*> backing_off_;  // and those that wait to try again
+    std::vector<Pause*> idle_;         // lanes without work
+    std::vector<Pause*> backing_off_;  // and those that wait to try again
     bool stopping_ = false;
 };
 

@@ -56,6 +56,15 @@ asio::awaitable<void> Host::start() {
     loop(loops_.inbox, poll_inbox());
 }
 
+void Host::spawn(asio::awaitable<void> task) {
+    ++spawned_;
+    asio::co_spawn(io_, std::move(task), [this](std::exception_ptr failure) {
+        --spawned_;
+        drain_wake_.wake();
+        if (failure) std::rethrow_exception(failure);
+    });
+}
+
 asio::awaitable<void> Host::stop() {
     if (stopping_) co_return;
     stopping_ = true;
@@ -72,7 +81,7 @@ asio::awaitable<void> Host::stop() {
     co_await store_.notify({});
     co_await store_.leave(worker_);
     store_.close();
-    while (loops_.listener) co_await drain_wake_.wait(50ms);
+    while (loops_.listener || spawned_ > 0 || !steps_running_->empty()) co_await drain_wake_.wait(50ms);
     log::info("runtime.left", {{"worker", worker_}});
 }
 

@@ -59,14 +59,21 @@ class Host {
     struct Computed {
         Turn turn;
         std::vector<Effect> effects;
-        std::unique_ptr<Execution> next;  // of a continue-as-new
+        // For when the database refuses it: what it takes in, and the row before it continued as new.
+        std::deque<Arrival> arrivals;
+        std::optional<OrchestrationRow> before;
     };
+
+    // A coroutine of its own, which stop() waits for: none outlives the host.
+    void spawn(asio::awaitable<void> task);
 
     // ownership (host_shards.cpp)
     asio::awaitable<void> keep_shards();
     asio::awaitable<void> look_at_membership();
     asio::awaitable<void> load_shards(std::vector<ShardEpoch> claimed);
     asio::awaitable<void> release_shards(std::vector<int> shards);
+    asio::awaitable<void> give_back(std::set<int> shards);
+    LivePtr adopt(OrchestrationRow row);
     void drop_shard(int shard);
     void forget(const LivePtr& live);
     std::optional<ShardEpoch> epoch_of(int shard) const;
@@ -78,7 +85,8 @@ class Host {
     asio::awaitable<void> poll_inbox();
     asio::awaitable<void> take_inbox();
     void take_message(const Message& message);
-    void was_consumed(std::int64_t message);
+    void deliver(const Message& message);
+    void was_consumed(std::int64_t message, bool committed);
     void reading_ended();
     Arrival to_arrival(const Message& message) const;
     void consume(const Message& message);
@@ -97,6 +105,13 @@ class Host {
     void commit(const LivePtr& live, Computed computed);
     void committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt);
     void park(const LivePtr& live, const std::string& code, const std::string& reason);
+    void end_parked(const LivePtr& live);
+    bool refuse_unreadable(const LivePtr& live, Computed& out);
+    static void give_back(Live& live, Computed& computed);
+    static void terminate(Computed& out, const Live& live, std::int64_t position);
+    static void tell_parent(Computed& out, const Live& live);
+    static void cancel_child(Computed& out, const Live& live, const std::string& child, std::int64_t position);
+    static void cancel_children(Computed& out, const Live& live, const Execution& execution);
 
     // effects (host_effects.cpp)
     void release(const LivePtr& live, const Effect& effect);
@@ -128,6 +143,10 @@ class Host {
     std::unordered_set<std::int64_t> taken_;  // inbox rows on their way into a turn
     std::vector<std::int64_t> consumed_;      // of these, the ones that a reading under way may still bring once more
     int readings_ = 0;                        // of the inbox, under way
+    std::map<std::string, std::int64_t> ended_;  // executions whose rows, still open, these readings may bring
+    // Steps on their way: id, execution, event. They may outlive the host.
+    using StepPlace = std::tuple<std::string, std::int64_t, std::int64_t>;
+    std::shared_ptr<std::multiset<StepPlace>> steps_running_ = std::make_shared<std::multiset<StepPlace>>();
     std::set<int> notices_;
     bool sending_notices_ = false;
     bool inbox_due_ = false;
@@ -136,6 +155,7 @@ class Host {
     Pause membership_wake_;
     Pause inbox_wake_;
     Pause drain_wake_;
+    int spawned_ = 0;
     bool stopping_ = false;
     bool healthy_ = false;
     struct {

@@ -1,6 +1,7 @@
 // Effects: what a committed command sets in motion, and how an owner takes up those of its predecessor.
 #include "base/log.hpp"
 #include "metrics/metrics.hpp"
+#include "runtime/core/planted.hpp"
 #include "runtime/host/host.hpp"
 
 #include <fmt/format.h>
@@ -56,9 +57,12 @@ void Host::take_up(const LivePtr& live) {
         });
     };
     // Gathered first: releasing one may park the orchestration, and its execution is gone then.
+    const auto in_motion = [&](std::int64_t position) {
+        return live->activities.contains(position) || live->timers.contains(position) || live->steps.contains(position);
+    };
     std::vector<Effect> effects;
     for (const auto& [position, open] : live->execution->open()) {
-        if (open.result || answered(position)) continue;
+        if (open.result || answered(position) || in_motion(position)) continue;
         effects.push_back({live->row.execution, position, open.command});
         // Never longer than it was to be in all, should the clock have been set back.
         if (open.command.kind == EventKind::timer_created)
@@ -66,9 +70,11 @@ void Host::take_up(const LivePtr& live) {
     }
     for (const auto& effect : effects) {
         const auto kind = effect.command.kind;
-        if (kind == EventKind::child_scheduled) live->children[effect.position] = effect.command.target;
+        if (planted(Fault::timer_lost_at_takeover) && kind == EventKind::timer_created) continue;
+        if (planted(Fault::activity_forgotten_at_takeover) && kind == EventKind::activity_scheduled) continue;
+        if (kind == EventKind::child_scheduled) live->children[effect.position] = child_of(effect.command);
         if (kind == EventKind::child_scheduled || kind == EventKind::detach_scheduled)
-            asio::co_spawn(io_, check_start(live, effect), asio::detached);
+            spawn(check_start(live, effect));
         else
             release(live, effect);
         if (live->type == nullptr) return;
@@ -126,15 +132,17 @@ void Host::start_activity(const LivePtr& live, const Effect& effect) {
         return park(live, "unknown_activity",
                     fmt::format("no activity {} is known to this release", effect.command.name));
     }
-    auto run =
-        std::make_shared<ActivityRun>(io_.get_executor(), clock_, services_, *function,
-                                      ActivityIdentity{live->row.id, effect.execution, effect.position, 0},
-                                      effect.command, [this, live, effect](Event outcome) {
-                                          live->activities.erase(effect.position);
-                                          --running_activities_;
-                                          pump_activities();
-                                          post(live, {.event = std::move(outcome), .execution = effect.execution});
-                                      });
+    auto run = std::make_shared<ActivityRun>(io_.get_executor(), clock_, services_, *function,
+                                             ActivityIdentity{live->row.id, effect.execution, effect.position, 0},
+                                             effect.command, [this, live, effect](Event outcome) {
+                                                 live->activities.erase(effect.position);
+                                                 --running_activities_;
+                                                 pump_activities();
+                                                 const auto later = live_.find(live->row.id);
+                                                 const bool stale = planted(Fault::lost_shards_result_accepted);
+                                                 post(stale && later != live_.end() ? later->second : live,
+                                                      {.event = std::move(outcome), .execution = effect.execution});
+                                             });
     live->activities[effect.position] = run;
     waiting_activities_.push_back([this, weak = std::weak_ptr(run)] {
         if (const auto waiting = weak.lock()) {
@@ -154,16 +162,16 @@ void Host::pump_activities() {
 }
 
 void Host::start_step(const LivePtr& live, const Effect& effect) {
+    if (activities_.step(effect.command.name) == nullptr)
+        return park(live, "unknown_step", fmt::format("no step {} is known to this release", effect.command.name));
     live->steps[effect.position] = 1;
-    asio::co_spawn(io_, run_step(live, effect), asio::detached);
+    const auto running = steps_running_->insert({live->row.id, effect.execution, effect.position});
+    asio::co_spawn(io_, run_step(live, effect),
+                   [all = steps_running_, running](std::exception_ptr) { all->erase(running); });
 }
 
 asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
     const auto* function = activities_.step(effect.command.name);
-    if (function == nullptr) {
-        park(live, "unknown_step", fmt::format("no step {} is known to this release", effect.command.name));
-        co_return;
-    }
     Pause pause(io_.get_executor(), clock_);
     for (int failures = 0; !live->dropped && live->steps.contains(effect.position); ++failures) {
         const auto owner = epoch_of(live->shard);
@@ -179,14 +187,16 @@ asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
                                                 [this, function, id, input = effect.command.payload](
                                                     StepTransaction& transaction) -> asio::awaitable<Json> {
                                                     StepContext context(transaction, services_, id);
-                                                    co_return co_await (*function)(context, input);
+                                                    auto output = co_await (*function)(context, input);
+                                                    check_payload(output);
+                                                    co_return output;
                                                 });
         if (live->dropped) co_return;
         if (receipt) {
             live->steps.erase(effect.position);
             completion.id = receipt->message_id;
             completion.payload = std::move(receipt->output);
-            take_message(completion);
+            deliver(completion);
             co_return;
         }
         const auto error = receipt.error();

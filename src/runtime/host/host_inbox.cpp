@@ -1,11 +1,26 @@
 // The host's side of the inbox: notices, the safety poll, and messages becoming arrivals.
-#include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "runtime/core/planted.hpp"
 #include "runtime/host/host.hpp"
+
+#include <fmt/format.h>
 
 namespace toygres::runtime {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+std::string sender_key(std::string_view stored) {
+    if (stored.starts_with(signal_key_prefix)) stored.remove_prefix(signal_key_prefix.size());
+    return std::string(stored);
+}
+
+}  // namespace
+
+std::string cancel_key(const Parent& command) {
+    return fmt::format("cancel/{}/{}/{}", command.id, command.execution, command.event);
+}
 
 asio::awaitable<void> Host::listen() {
     Pause pause(io_.get_executor(), clock_);
@@ -35,7 +50,7 @@ void Host::nudge(const std::string& orchestration) {
 asio::awaitable<void> Host::poll_inbox() {
     while (!stopping_) {
         if (!inbox_due_) {
-            const auto jitter = milliseconds(digest64(random_bytes(8)) % 1000);
+            const auto jitter = milliseconds(clock_.random() % 1000);
             co_await inbox_wake_.wait(options_.inbox_poll / 2 + jitter * options_.inbox_poll.count() / 1000);
         }
         if (stopping_) break;
@@ -51,8 +66,9 @@ asio::awaitable<void> Host::read_inbox() {
 }
 
 // What was read before a turn consumed it may arrive after: it stays known until no such reading is left.
-void Host::was_consumed(std::int64_t message) {
-    if (readings_ == 0)
+// One whose turn failed is there still, and nothing that came after it may overtake it.
+void Host::was_consumed(std::int64_t message, bool committed) {
+    if (!committed || readings_ == 0 || planted(Fault::message_taken_twice))
         taken_.erase(message);
     else
         consumed_.push_back(message);
@@ -62,6 +78,7 @@ void Host::reading_ended() {
     if (--readings_ > 0) return;
     for (const auto message : consumed_) taken_.erase(message);
     consumed_.clear();
+    ended_.clear();
 }
 
 asio::awaitable<void> Host::take_inbox() {
@@ -69,7 +86,11 @@ asio::awaitable<void> Host::take_inbox() {
     for (const auto& [shard, epoch] : owned_)
         if (!draining_.contains(shard)) shards.push_back(shard);
     if (shards.empty()) co_return;
-    const auto before = owned_;
+    // What is read counts for the epochs in which it was asked for.
+    const auto ours = [&, before = owned_](const std::string& orchestration) {
+        const auto then = before.find(shard_of(orchestration));
+        return then != before.end() && still_owned({then->first, then->second}) && !draining_.contains(then->first);
+    };
     auto messages = co_await store_.load_inbox(shards);
     if (!messages) {
         Pause pause(io_.get_executor(), clock_);
@@ -78,41 +99,48 @@ asio::awaitable<void> Host::take_inbox() {
         co_return;
     }
     std::vector<Message> fresh;
-    std::vector<std::string> unknown;
+    std::set<std::string> unknown;
     for (auto& message : *messages) {
         if (taken_.contains(message.id)) continue;
-        if (!live_.contains(message.orchestration)) unknown.push_back(message.orchestration);
+        if (!live_.contains(message.orchestration)) unknown.insert(message.orchestration);
         fresh.push_back(std::move(message));
     }
     if (!unknown.empty()) {
-        auto rows = co_await store_.load(unknown);
+        auto rows = co_await store_.load({unknown.begin(), unknown.end()});
         if (!rows) {
             inbox_due_ = true;
             co_return;
         }
-        for (auto& row : *rows) {
-            const auto shard = shard_of(row.id);
-            if (row.finished_at || live_.contains(row.id) || !owned_.contains(shard) || draining_.contains(shard))
-                continue;
-            const bool fresh_row = row.next_event == 1;
-            auto id = row.id;
-            auto live = std::make_shared<Live>(Live{.row = std::move(row), .shard = shard});
-            live->recovering = !fresh_row;
-            live_.emplace(std::move(id), live);
-        }
+        for (auto& row : *rows)
+            if (!row.finished_at && ours(row.id)) adopt(std::move(row));
     }
     for (const auto& message : fresh) {
-        const auto shard = shard_of(message.orchestration);
-        const auto then = before.find(shard);
-        if (then == before.end() || !still_owned({shard, then->second}) || draining_.contains(shard)) continue;
-        if (!taken_.contains(message.id)) take_message(message);
+        if (!ours(message.orchestration) || taken_.contains(message.id)) continue;
+        if (live_.contains(message.orchestration) || unknown.contains(message.orchestration))
+            take_message(message);
+        else
+            inbox_due_ = true;  // what it was for has ended meanwhile; another may have its id by now
     }
 }
 
 void Host::take_message(const Message& message) {
+    // While the answer to a step's commit is out, the step may be tried again, and its completion in the inbox is what
+    // keeps it from happening twice: it stays there until the step itself brings it.
+    if (message.kind == MessageKind::step_completed &&
+        steps_running_->contains({message.orchestration, message.execution, message.event}))
+        return;
+    deliver(message);
+}
+
+void Host::deliver(const Message& message) {
     if (!taken_.insert(message.id).second) return;
     const auto it = live_.find(message.orchestration);
     if (it == live_.end()) return consume(message);  // it has ended, or never was
+    // A parent's cancellation is for the child that its command started, not for another that had the id before.
+    const auto& parent = it->second->row.parent;
+    if (message.kind == MessageKind::cancel && message.dedup_key.starts_with("cancel/") &&
+        !(parent && message.dedup_key == cancel_key(*parent)))
+        return consume(message);
     post(it->second, to_arrival(message));
 }
 
@@ -124,7 +152,7 @@ Arrival Host::to_arrival(const Message& message) const {
         case MessageKind::signal:
             out.event = {.kind = EventKind::signal_received,
                          .name = message.name,
-                         .target = message.dedup_key,
+                         .target = sender_key(message.dedup_key),
                          .payload = message.payload};
             break;
         case MessageKind::cancel:
@@ -152,15 +180,16 @@ void Host::consume(const Message& message) {
     const auto owner = epoch_of(shard_of(message.orchestration));
     if (!owner) return;
     Turn turn{.id = message.orchestration, .consumed = {message.id}};
-    committer_->submit(
-        {std::move(turn), *owner, [this, id = message.id](const Result<TurnReceipt>&) { was_consumed(id); }});
+    committer_->submit({std::move(turn), *owner, [this, id = message.id](const Result<TurnReceipt>& receipt) {
+                            was_consumed(id, receipt.has_value());
+                        }});
 }
 
 void Host::notify(int shard) {
     notices_.insert(shard);
     if (sending_notices_) return;
     sending_notices_ = true;
-    asio::co_spawn(io_, send_notices(), asio::detached);
+    spawn(send_notices());
 }
 
 // One notice for all that gathered meanwhile, outside of any turn's transaction. A lost one costs a poll interval.

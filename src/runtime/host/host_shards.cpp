@@ -1,5 +1,6 @@
 // The host's side of ownership: leases, claims, hand-over.
 #include "base/log.hpp"
+#include "runtime/core/planted.hpp"
 #include "runtime/host/host.hpp"
 
 namespace toygres::runtime {
@@ -36,6 +37,7 @@ asio::awaitable<void> Host::look_at_membership() {
     std::vector<ShardView> free;
     std::vector<int> mine;
     std::vector<int> lost;
+    std::set<int> left;  // ours by the database alone: the answer to a claim was lost, or a release failed
     for (const auto& view : membership->shards) {
         const auto held = owned_.find(view.shard);
         if (held != owned_.end()) {
@@ -47,6 +49,7 @@ asio::awaitable<void> Host::look_at_membership() {
         }
         const bool dead = view.expired || !view.connected;
         if (view.owner == 0 || view.owner == worker_ || dead) free.push_back(view);
+        if (view.owner == worker_) left.insert(view.shard);
     }
     for (const auto shard : lost) {
         log::warning("shard.lost", {{"shard", shard}});
@@ -61,8 +64,10 @@ asio::awaitable<void> Host::look_at_membership() {
         co_await store_.notify({});
         co_return;
     }
-    if (mine.size() >= fair || free.empty()) co_return;
     if (free.size() > fair - mine.size()) free.resize(fair - mine.size());
+    for (const auto& view : free) left.erase(view.shard);
+    co_await give_back(std::move(left));
+    if (free.empty()) co_return;
     auto claimed = co_await store_.claim(worker_, free, options_.lease);
     if (!claimed) {
         log::warning("shard.claim_failed", {{"code", claimed.error().code}, {"message", claimed.error().message}});
@@ -71,7 +76,24 @@ asio::awaitable<void> Host::look_at_membership() {
     if (claimed->empty()) co_return;
     log::info("shard.claimed", {{"count", claimed->size()}, {"worker", worker_}});
     for (const auto& [shard, epoch] : *claimed) owned_[shard] = epoch;
-    asio::co_spawn(io_, load_shards(*claimed), asio::detached);
+    spawn(load_shards(*claimed));
+}
+
+// Our renewals keep their leases alive: nobody else would ever take them.
+asio::awaitable<void> Host::give_back(std::set<int> shards) {
+    if (shards.empty()) co_return;
+    if (co_await store_.release(worker_, {shards.begin(), shards.end()})) co_await store_.notify({});
+}
+
+// Takes an open orchestration into memory; null when it is there already, or has ended since its row was read.
+LivePtr Host::adopt(OrchestrationRow row) {
+    const auto ended = ended_.find(row.id);
+    if (live_.contains(row.id) || (ended != ended_.end() && row.execution <= ended->second)) return nullptr;
+    const auto shard = shard_of(row.id);
+    auto live = std::make_shared<Live>(Live{.row = std::move(row), .shard = shard});
+    live->recovering = live->row.next_event > 1;
+    live_.emplace(live->row.id, live);
+    return live;
 }
 
 asio::awaitable<void> Host::load_shards(std::vector<ShardEpoch> claimed) {
@@ -94,16 +116,11 @@ asio::awaitable<void> Host::load_shards(std::vector<ShardEpoch> claimed) {
         co_await pause.wait(200ms);
     }
     for (auto& row : rows) {
-        const auto shard = shard_of(row.id);
-        const auto owner = std::ranges::find(claimed, shard, &ShardEpoch::shard);
-        if (stopping_ || owner == claimed.end() || !still_owned(*owner) || live_.contains(row.id)) continue;
-        auto id = row.id;
-        const bool fresh = row.next_event == 1;
-        auto live = std::make_shared<Live>(Live{.row = std::move(row), .shard = shard});
-        live->recovering = !fresh;
-        live_.emplace(std::move(id), live);
+        const auto owner = std::ranges::find(claimed, shard_of(row.id), &ShardEpoch::shard);
+        if (stopping_ || owner == claimed.end() || !still_owned(*owner)) continue;
         // A fresh one has its start message in the inbox; the others have open commands to take up.
-        if (live->recovering || live->row.status == Status::stuck) schedule(live);
+        const auto live = adopt(std::move(row));
+        if (live && (live->recovering || live->row.status == Status::stuck)) schedule(live);
     }
     for (const auto& message : messages) {
         const auto owner = std::ranges::find(claimed, shard_of(message.orchestration), &ShardEpoch::shard);
@@ -118,7 +135,7 @@ asio::awaitable<void> Host::load_shards(std::vector<ShardEpoch> claimed) {
 
 void Host::forget(const LivePtr& live) {
     live->dropped = true;
-    stop_all(*live);
+    if (!planted(Fault::lost_shards_result_accepted)) stop_all(*live);
     for (const auto& arrival : live->arrivals)
         if (arrival.message_id != 0) taken_.erase(arrival.message_id);
     live_.erase(live->row.id);
@@ -127,6 +144,7 @@ void Host::forget(const LivePtr& live) {
 void Host::drop_shard(int shard) {
     owned_.erase(shard);
     draining_.erase(shard);
+    if (planted(Fault::state_kept_after_loss)) return;
     std::vector<LivePtr> gone;
     for (const auto& [id, live] : live_)
         if (live->shard == shard) gone.push_back(live);

@@ -1,6 +1,7 @@
 // Turns: arrivals in, events and commands recorded, effects released after the commit.
 #include "base/log.hpp"
 #include "metrics/metrics.hpp"
+#include "runtime/core/planted.hpp"
 #include "runtime/host/host.hpp"
 
 #include <fmt/format.h>
@@ -9,12 +10,6 @@ namespace toygres::runtime {
 namespace {
 
 constexpr int continuations_per_turn_max = 16;
-
-auto& parked_total() {
-    static auto& m = metrics::counter("toygres_runtime_parked_total",
-                                      "Orchestrations parked for a difference in replay or an unknown name");
-    return m;
-}
 
 void count_end(const OrchestrationRow& row, Status status) {
     metrics::counter("toygres_runtime_orchestrations_finished_total", "Orchestrations that ended",
@@ -49,7 +44,7 @@ void Host::run_turn(const LivePtr& live) {
     }
     if (!live->execution && live->row.next_event > 1) {
         live->state = LiveState::loading;
-        asio::co_spawn(io_, load_execution(live), asio::detached);
+        spawn(load_execution(live));
         return;
     }
     if (live->recovering) take_up(live);
@@ -67,7 +62,7 @@ asio::awaitable<void> Host::load_execution(LivePtr live) {
         if (live->dropped || stopping_) co_return;
         if (turns) {
             for (const auto& text : *turns) {
-                auto events = events_from_text(text);
+                auto events = events_from_text(text, static_cast<std::int64_t>(history.size()) + 1);
                 if (!events) {
                     bad = events.error();
                     break;
@@ -123,19 +118,26 @@ std::optional<Host::Computed> Host::compute(const LivePtr& live) {
     const auto first = live->execution->next_position();
     bool begun = first > 1;
     bool terminated = false;
-    auto arrivals = std::exchange(live->arrivals, {});
-    for (auto& arrival : arrivals) {
+    auto& arrivals = out.arrivals;
+    arrivals = std::exchange(live->arrivals, {});
+    for (auto it = arrivals.begin(); it != arrivals.end(); ++it) {
+        auto& arrival = *it;
+        const auto& ended = live->execution->terminal();
+        if (ended && ended->kind == EventKind::continued_as_new) {  // the rest is for the next execution
+            live->arrivals.assign(std::make_move_iterator(it), std::make_move_iterator(arrivals.end()));
+            arrivals.erase(it, arrivals.end());
+            break;
+        }
         if (arrival.message_id != 0) out.turn.consumed.push_back(arrival.message_id);
+        if (planted(Fault::message_dropped) && arrival.message_id % 8 == 7) continue;
         if (arrival.execution != 0 && arrival.execution != row.execution) continue;
         if (!begun) {
             // Whatever comes first starts it: signals may overtake the start message.
             begun = live->execution->deliver({.kind = EventKind::started, .payload = row.input, .at = clock_.now()});
         }
         if (arrival.event.kind == EventKind::started) continue;
-        if (arrival.terminate) {
-            terminated = true;
-            break;
-        }
+        terminated = terminated || arrival.terminate;
+        if (terminated) continue;  // and takes with it what came after
         arrival.event.at = clock_.now();
         live->execution->deliver(arrival.event);
     }
@@ -143,29 +145,33 @@ std::optional<Host::Computed> Host::compute(const LivePtr& live) {
     out.turn.id = row.id;
     out.turn.version = live->type->version;
     record(out, *live, *live->execution, first);
+    if (refuse_unreadable(live, out)) return std::nullopt;
+    auto next_event = live->execution->next_position();
     if (terminated && !live->execution->terminal()) {
-        const auto reason = to_json_value(Error{ErrorKind::cancelled, "terminated", "terminated by an operator"});
-        const std::vector<Event> last{{.kind = EventKind::failed, .payload = reason}};
-        out.turn.rows.push_back({row.execution, live->execution->next_position(), events_to_text(last, 0)});
-        out.turn.status = Status::terminated;
-        out.turn.error = reason;
+        cancel_children(out, *live, *live->execution);
+        terminate(out, *live, next_event++);
     }
     end_execution(out, *live);
+    if (refuse_unreadable(live, out)) return std::nullopt;
+    if (out.turn.status != Status::terminated) next_event = live->execution->next_position();
     if (out.turn.rows.empty() && out.turn.consumed.empty()) return std::nullopt;
     if (out.turn.rows.empty()) out.turn.key = 0;  // nothing but late messages
     out.turn.execution = row.execution;
-    out.turn.next_event = live->execution->next_position();
-    if (live->row.parent && !live->row.detached && is_finished(out.turn.status)) {
-        const auto& parent = *live->row.parent;
-        const bool done = out.turn.status == Status::completed;
-        out.turn.messages.push_back({.orchestration = parent.id,
-                                     .kind = done ? MessageKind::child_completed : MessageKind::child_failed,
-                                     .execution = parent.execution,
-                                     .event = parent.event,
-                                     .payload = done ? out.turn.output : out.turn.error,
-                                     .dedup_key = fmt::format("child/{}/{}", parent.execution, parent.event)});
-    }
+    out.turn.next_event = next_event;
+    tell_parent(out, *live);
     return out;
+}
+
+void Host::tell_parent(Computed& out, const Live& live) {
+    if (!live.row.parent || live.row.detached || !is_finished(out.turn.status)) return;
+    const auto& parent = *live.row.parent;
+    const bool done = out.turn.status == Status::completed;
+    out.turn.messages.push_back({.orchestration = parent.id,
+                                 .kind = done ? MessageKind::child_completed : MessageKind::child_failed,
+                                 .execution = planted(Fault::child_answers_any_execution) ? 0 : parent.execution,
+                                 .event = parent.event,
+                                 .payload = done ? out.turn.output : out.turn.error,
+                                 .dedup_key = fmt::format("child/{}/{}", parent.execution, parent.event)});
 }
 
 // What the end of an execution means: the orchestration's end, or the beginning of the next execution in the same turn.
@@ -198,6 +204,7 @@ void Host::end_execution(Computed& out, Live& live) {
         const auto* latest = orchestrations_.latest(live.row.name);
         TG_ASSERT(latest != nullptr);
         stop_all(live);
+        if (!out.before) out.before = live.row;
         live.type = latest;
         live.row.version = latest->version;
         out.turn.version = latest->version;
@@ -211,31 +218,41 @@ void Host::end_execution(Computed& out, Live& live) {
     }
 }
 
+Child child_of(const Event& command) {
+    const auto close = command.options.value("close", std::string());
+    return {command.target, enum_from<ClosePolicy>(close) == ClosePolicy::abandon};
+}
+
+void Host::cancel_child(Computed& out, const Live& live, const std::string& child, std::int64_t position) {
+    out.turn.messages.push_back({.orchestration = child,
+                                 .kind = MessageKind::cancel,
+                                 .payload = fmt::format("cancelled by {}", live.row.id),
+                                 .dedup_key = cancel_key({live.row.id, live.row.execution, position})});
+}
+
+// Of those that are to end with their parent.
+void Host::cancel_children(Computed& out, const Live& live, const Execution& execution) {
+    for (const auto& [position, open] : execution.open())
+        if (open.command.kind == EventKind::child_scheduled && !open.result && !child_of(open.command).abandoned)
+            cancel_child(out, live, open.command.target, position);
+}
+
 // Messages and starts that the commands of this turn stand for; of one execution at a time.
 void Host::add_messages(Computed& out, Live& live, Execution& execution) {
-    const auto cancel = [&](const std::string& child, std::int64_t position) {
-        out.turn.messages.push_back(
-            {.orchestration = child,
-             .kind = MessageKind::cancel,
-             .payload = fmt::format("cancelled by {}", live.row.id),
-             .dedup_key = fmt::format("cancel/{}/{}/{}", live.row.id, live.row.execution, position)});
-    };
     for (const auto& effect : out.effects) {
         if (effect.execution != live.row.execution) continue;
         if (effect.command.kind == EventKind::child_scheduled || effect.command.kind == EventKind::detach_scheduled) {
             out.turn.starts.push_back(start_request(live, effect));
             if (effect.command.kind == EventKind::child_scheduled)
-                live.children[effect.position] = effect.command.target;
+                live.children[effect.position] = child_of(effect.command);
         } else if (effect.command.kind == EventKind::cancelled || effect.command.kind == EventKind::child_cancelled) {
-            if (const auto child = live.children.find(effect.command.of); child != live.children.end())
-                cancel(child->second, effect.command.of);
+            const auto child = live.children.find(effect.command.of);
+            if (child == live.children.end()) continue;
+            if (effect.command.kind == EventKind::child_cancelled || !child->second.abandoned)
+                cancel_child(out, live, child->second.id, effect.command.of);
         }
     }
-    if (!execution.terminal()) return;
-    for (const auto& [position, open] : execution.open())
-        if (open.command.kind == EventKind::child_scheduled && !open.result &&
-            open.command.options.value("close", std::string("cancel")) == "cancel")
-            cancel(open.command.target, position);
+    if (execution.terminal()) cancel_children(out, live, execution);
 }
 
 void Host::commit(const LivePtr& live, Computed computed) {
@@ -243,19 +260,25 @@ void Host::commit(const LivePtr& live, Computed computed) {
     if (!owner) return;
     live->state = LiveState::committing;
     auto shared = std::make_shared<Computed>(std::move(computed));
+    if (planted(Fault::effects_before_commit))
+        for (const auto& effect : shared->effects) release(live, effect);
     committer_->submit({shared->turn, *owner, [this, live, shared](Result<TurnReceipt> receipt) {
-                            for (const auto id : shared->turn.consumed) was_consumed(id);
+                            const bool refused = !receipt && receipt.error().code != "fence_lost" &&
+                                                 !receipt.error().retryable() &&
+                                                 receipt.error().kind != ErrorKind::cancelled;
+                            if (!refused || live->dropped)
+                                for (const auto id : shared->turn.consumed) was_consumed(id, receipt.has_value());
                             if (live->dropped) return drain_wake_.wake();
                             live->state = LiveState::idle;
                             if (receipt) {
                                 committed(live, *shared, *receipt);
-                            } else if (receipt.error().code == "fence_lost" || receipt.error().retryable() ||
-                                       receipt.error().kind == ErrorKind::cancelled) {
+                            } else if (!refused) {
                                 drop_shard(live->shard);
                                 membership_wake_.wake();
                             } else {
-                                // The database refuses this very turn: what was computed is void, the record stands.
-                                live->execution.reset();
+                                // The database refuses this very turn: what was computed is void, the record stands,
+                                // and what had arrived is kept for the next try.
+                                give_back(*live, *shared);
                                 park(live, receipt.error().code, receipt.error().message);
                             }
                             drain_wake_.wake();
@@ -281,6 +304,7 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
         if (!live->arrivals.empty()) schedule(live);
         return;
     }
+    live->stuck_reason.clear();
     live->row.status = turn.status;
     live->row.version = turn.version;
     live->row.next_event = turn.next_event;
@@ -303,44 +327,19 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
                                              {"status", enum_name(turn.status)},
                                              {"execution", turn.execution},
                                              {"code", turn.error.is_object() ? turn.error.value("code", "") : ""}});
-        auto late = std::exchange(live->arrivals, {});
+        const bool late = !live->arrivals.empty();
         const auto id = live->row.id;
+        if (readings_ > 0) ended_[id] = live->row.execution;
         forget(live);
-        for (const auto& arrival : late)
-            if (arrival.message_id != 0) {
-                taken_.insert(arrival.message_id);
-                consume({.id = arrival.message_id, .orchestration = id, .kind = MessageKind::signal});
-            }
+        if (late) {  // it may be meant for the next one of this id: another reading tells
+            inbox_due_ = true;
+            inbox_wake_.wake();
+        }
         if (on_finished) on_finished(id);
         return;
     }
     if (options_.evict_every_turn || live_.size() > options_.live_max) live->execution.reset();
     if (!live->arrivals.empty()) schedule(live);
-}
-
-void Host::park(const LivePtr& live, const std::string& code, const std::string& reason) {
-    live->stuck_reason = reason;
-    live->execution.reset();
-    live->type = nullptr;
-    parked_total().Increment();
-    log::error("orchestration.parked",
-               {{"orchestration", live->row.id}, {"name", live->row.name}, {"code", code}, {"reason", reason}});
-    const auto owner = epoch_of(live->shard);
-    if (!owner || live->row.status == Status::stuck) return;
-    live->row.status = Status::stuck;
-    Turn turn{.key = live->row.key,
-              .id = live->row.id,
-              .version = live->row.version.value_or(0),
-              .execution = live->row.execution,
-              .next_event = live->row.next_event,
-              .status = Status::stuck,
-              .error = to_json_value(Error{ErrorKind::internal, code, reason})};
-    live->state = LiveState::committing;
-    // What arrives for a parked one stays in the inbox's care: arrivals are kept in memory and consumed with a turn.
-    committer_->submit({std::move(turn), *owner, [this, live](const Result<TurnReceipt>&) {
-                            live->state = LiveState::idle;
-                            drain_wake_.wake();
-                        }});
 }
 
 }  // namespace toygres::runtime

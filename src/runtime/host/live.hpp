@@ -26,6 +26,11 @@ enum class LiveState {
     committing,  // a turn is on its way to the database
 };
 
+struct Child {
+    std::string id;
+    bool abandoned;  // by its close policy: it lives on when nobody waits for it any more
+};
+
 struct Live {
     OrchestrationRow row;
     int shard;
@@ -38,9 +43,13 @@ struct Live {
     std::deque<Arrival> arrivals{};
     std::map<std::int64_t, std::shared_ptr<ActivityRun>> activities{};
     std::map<std::int64_t, TimerQueue::Id> timers{};
-    std::map<std::int64_t, int> steps{};             // running steps
-    std::map<std::int64_t, std::string> children{};  // ids, by the position of the command
+    std::map<std::int64_t, int> steps{};       // running steps
+    std::map<std::int64_t, Child> children{};  // by the position of the command
 };
+
+Child child_of(const Event& command);
+// The dedup key of a cancellation that the parent of `command` sends to the child which the command started.
+std::string cancel_key(const Parent& command);
 
 using LivePtr = std::shared_ptr<Live>;
 

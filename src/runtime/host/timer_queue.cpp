@@ -13,7 +13,9 @@ void TimerQueue::remove(Id id) { timers_.erase(id); }
 
 void TimerQueue::arm() {
     if (timers_.empty()) return;
-    const auto first = timers_.begin()->first.first;
+    // An alarm cannot count for centuries: it goes off now and then, and is set again.
+    const auto first =
+        std::min<std::chrono::milliseconds>(timers_.begin()->first.first, clock_.uptime() + std::chrono::hours(24));
     if (first >= armed_for_) return;
     armed_for_ = first;
     alarm_->set(clock_.now() + (first - clock_.uptime()), [this] { fire(); });

@@ -37,11 +37,11 @@ Message to_message(const pg::Row& row) {
 
 pg::Params start_params(const StartRequest& request) {
     const auto& parent = request.parent;
-    return pg::params(request.id, shard_of(request.id), request.name, request.input.dump(),
+    return pg::params(request.id, shard_of(request.id), request.name, pg::json_text(request.input),
                       parent ? std::optional(parent->id) : std::nullopt,
                       parent ? std::optional(parent->execution) : std::nullopt,
-                      parent ? std::optional(parent->event) : std::nullopt, request.detached, request.tags.dump(),
-                      enum_name(request.on_conflict));
+                      parent ? std::optional(parent->event) : std::nullopt, request.detached,
+                      pg::json_text(request.tags), enum_name(request.on_conflict));
 }
 
 }  // namespace toygres::runtime::queries

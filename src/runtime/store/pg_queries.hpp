@@ -68,7 +68,7 @@ inline constexpr Query add_history{"runtime.add_history",
                                    "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::jsonb[])"};
 inline constexpr Query advance{
     "runtime.advance",
-    "UPDATE orchestrations o SET version = coalesce(o.version, t.version), execution = t.execution, "
+    "UPDATE orchestrations o SET version = coalesce(nullif(t.version, 0), o.version), execution = t.execution, "
     "next_event = t.next_event, status = t.status, output = t.output, error = t.error, "
     "custom_status = coalesce(t.custom_status, o.custom_status), input = coalesce(t.input, o.input), "
     "updated_at = clock_timestamp(), finished_at = CASE WHEN t.finished THEN clock_timestamp() END "
@@ -84,7 +84,7 @@ inline constexpr Query deliver{
     "FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::jsonb[], $6::text[]) "
     "AS m (orchestration, kind, execution, event, payload, dedup_key) "
     "JOIN orchestrations o ON o.id = m.orchestration AND o.finished_at IS NULL "
-    "ON CONFLICT (orchestration, dedup_key) DO NOTHING RETURNING id, dedup_key"};
+    "ON CONFLICT (orchestration, dedup_key) DO NOTHING RETURNING id, orchestration, dedup_key"};
 // $10: 'replace_terminal' begins a new execution of an ended one.
 inline constexpr Query start{
     "runtime.start",

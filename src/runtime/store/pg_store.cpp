@@ -277,7 +277,7 @@ asio::awaitable<Result<CommitReceipt>> PgStore::commit_on(pg::Connection& connec
     std::vector<std::string> h_events, status, finished, m_target, m_kind;
     std::vector<std::optional<std::string>> output, error, custom, input, m_payload, m_dedup;
     std::vector<std::pair<std::size_t, std::size_t>> messages;  // turn and index, in the order of m_*
-    const auto text = [](const Json& v) { return v.is_null() ? std::nullopt : std::optional(v.dump()); };
+    const auto text = [](const Json& v) { return v.is_null() ? std::nullopt : std::optional(pg::json_text(v)); };
     for (std::size_t t = 0; t < turns.size(); ++t) {
         const auto& turn = turns[t];
         consumed.insert(consumed.end(), turn.consumed.begin(), turn.consumed.end());
@@ -306,7 +306,7 @@ asio::awaitable<Result<CommitReceipt>> PgStore::commit_on(pg::Connection& connec
         finished.emplace_back(is_finished(turn.status) ? "t" : "f");
         output.push_back(text(turn.output));
         error.push_back(text(turn.error));
-        custom.push_back(turn.custom_status ? text(*turn.custom_status) : std::nullopt);
+        custom.push_back(turn.custom_status ? std::optional(pg::json_text(*turn.custom_status)) : std::nullopt);
         input.push_back(turn.input ? text(*turn.input) : std::nullopt);
     }
 
@@ -354,12 +354,17 @@ asio::awaitable<Result<CommitReceipt>> PgStore::commit_on(pg::Connection& connec
     out.starts.resize(turns.size());
     for (std::size_t t = 0; t < turns.size(); ++t) out.message_ids[t].resize(turns[t].messages.size(), 0);
     if (!m_target.empty()) {
-        std::map<std::string, std::int64_t, std::less<>> by_dedup;
+        // A key is one of its receiver's: parents that do alike get their children's answers under the same.
+        std::map<std::pair<std::string, std::string>, std::int64_t> delivered;
         for (const auto row : (*answers)[deliver_at])
-            if (!row.null(1)) by_dedup.emplace(row.get<std::string>(1), row.get<std::int64_t>(0));
-        for (const auto& [t, m] : messages)
-            if (const auto it = by_dedup.find(turns[t].messages[m].dedup_key); it != by_dedup.end())
+            if (!row.null(2))
+                delivered.emplace(std::pair(row.get<std::string>(1), row.get<std::string>(2)),
+                                  row.get<std::int64_t>(0));
+        for (const auto& [t, m] : messages) {
+            const auto& message = turns[t].messages[m];
+            if (const auto it = delivered.find({message.orchestration, message.dedup_key}); it != delivered.end())
                 out.message_ids[t][m] = it->second;
+        }
     }
     auto at = starts_at;
     for (std::size_t t = 0; t < turns.size(); ++t)
@@ -440,8 +445,9 @@ asio::awaitable<Result<StepReceipt>> PgStore::run_step(const Fence& fence, Messa
         co_return std::unexpected(std::move(output).error());
     }
     auto noted = co_await connection.execute(
-        queries::complete_step, params(shard_of(completion.orchestration), completion.orchestration,
-                                       completion.execution, completion.event, output->dump(), completion.dedup_key));
+        queries::complete_step,
+        params(shard_of(completion.orchestration), completion.orchestration, completion.execution, completion.event,
+               pg::json_text(*output), completion.dedup_key));
     if (noted) {
         const auto id = (*noted)[0].get<std::int64_t>(0);
         auto committed = co_await connection.commit();

@@ -60,6 +60,9 @@ enum class MessageKind : std::uint8_t {
 };
 BOOST_DESCRIBE_ENUM(MessageKind, start, signal, cancel, terminate, child_completed, child_failed, step_completed)
 
+// Before the dedup keys of signals, which their senders choose: so none is one of the runtime's own.
+inline constexpr std::string_view signal_key_prefix = "signal/";
+
 struct Message {
     std::int64_t id = 0;  // given by the store
     std::string orchestration;

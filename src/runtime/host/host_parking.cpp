@@ -1,0 +1,89 @@
+// Orchestrations that cannot go on: parked with the reason, tried again when something arrives or a release comes, and
+// given up by an operator alone.
+#include "base/log.hpp"
+#include "metrics/metrics.hpp"
+#include "runtime/host/host.hpp"
+
+namespace toygres::runtime {
+namespace {
+
+auto& parked_total() {
+    static auto& m = metrics::counter("toygres_runtime_parked_total",
+                                      "Orchestrations parked for a difference in replay or an unknown name");
+    return m;
+}
+
+}  // namespace
+
+void Host::park(const LivePtr& live, const std::string& code, const std::string& reason) {
+    live->stuck_reason = reason;
+    live->execution.reset();
+    live->type = nullptr;
+    live->recovering = live->row.next_event > 1;  // what a later try finds not in motion is set in motion
+    if (std::ranges::any_of(live->arrivals, &Arrival::terminate)) return end_parked(live);
+    parked_total().Increment();
+    log::error("orchestration.parked",
+               {{"orchestration", live->row.id}, {"name", live->row.name}, {"code", code}, {"reason", reason}});
+    const auto owner = epoch_of(live->shard);
+    auto error = to_json_value(Error{ErrorKind::internal, code, reason});
+    if (!owner || (live->row.status == Status::stuck && live->row.error == error)) return;
+    live->row.status = Status::stuck;
+    live->row.error = error;
+    Turn turn{.key = live->row.key,
+              .id = live->row.id,
+              .version = live->row.version.value_or(0),
+              .execution = live->row.execution,
+              .next_event = live->row.next_event,
+              .status = Status::stuck,
+              .error = std::move(error)};
+    live->state = LiveState::committing;
+    // What arrives for a parked one stays in the inbox's care: arrivals are kept in memory and consumed with a turn.
+    committer_->submit({std::move(turn), *owner, [this, live](const Result<TurnReceipt>&) {
+                            live->state = LiveState::idle;
+                            // An operator may have given it up meanwhile.
+                            if (std::ranges::any_of(live->arrivals, &Arrival::terminate)) schedule(live);
+                            drain_wake_.wake();
+                        }});
+}
+
+// An operator gave up one whose code cannot be run.
+void Host::end_parked(const LivePtr& live) {
+    Computed out;
+    out.arrivals = std::exchange(live->arrivals, {});
+    for (const auto& arrival : out.arrivals)
+        if (arrival.message_id != 0) out.turn.consumed.push_back(arrival.message_id);
+    out.turn.key = live->row.key;
+    out.turn.id = live->row.id;
+    out.turn.version = live->row.version.value_or(0);
+    out.turn.execution = live->row.execution;
+    out.turn.next_event = live->row.next_event + 1;
+    terminate(out, *live, live->row.next_event);
+    tell_parent(out, *live);
+    commit(live, std::move(out));
+}
+
+// When the code cannot read what it was given, the turn is void and what had arrived waits for code that can.
+bool Host::refuse_unreadable(const LivePtr& live, Computed& out) {
+    if (live->execution->unreadable().empty()) return false;
+    const auto reason = live->execution->unreadable();
+    give_back(*live, out);
+    park(live, "undecodable_payload", reason);
+    return true;
+}
+
+void Host::give_back(Live& live, Computed& computed) {
+    live.arrivals.insert(live.arrivals.begin(), std::make_move_iterator(computed.arrivals.begin()),
+                         std::make_move_iterator(computed.arrivals.end()));
+    if (computed.before) live.row = *std::move(computed.before);
+}
+
+// The end of an orchestration that an operator asked for, as the event at `position`.
+void Host::terminate(Computed& out, const Live& live, std::int64_t position) {
+    const auto reason = to_json_value(Error{ErrorKind::cancelled, "terminated", "terminated by an operator"});
+    const std::vector<Event> last{{.kind = EventKind::failed, .payload = reason}};
+    out.turn.rows.push_back({live.row.execution, position, events_to_text(last, 0)});
+    out.turn.status = Status::terminated;
+    out.turn.error = reason;
+}
+
+}  // namespace toygres::runtime
