@@ -59,10 +59,11 @@ int list_orchestrations(Session& session, const OrchestrationListOptions& option
 
 int show_orchestration(Session& session, const OrchestrationShowOptions& options) {
     auto o = session.api.get(orchestration_path(options.id));
+    if (!options.history && session.print_raw(o)) return exit_ok;
     auto target = orchestration_path(options.id, "/history");
     if (options.execution > 0) add_query(target, "execution", std::to_string(options.execution));
     const auto history = session.api.get(target);
-    if (options.history) o["history"] = history;
+    o["history"] = history;
     if (session.print_raw(o)) return exit_ok;
     const auto finished = text_at(o, "finished_at");
     const auto parent = o.find("parent");

@@ -153,14 +153,14 @@ struct CancelOptions {
     std::string id;
     std::string reason;
 };
+int cancel_orchestration(Session& session, const CancelOptions& options);
+
 struct TerminateOptions {
     std::string id;
     std::string reason;
     bool yes;
 };
 int terminate_orchestration(Session& session, const TerminateOptions& options);
-
-int cancel_orchestration(Session& session, const CancelOptions& options);
 
 int version(Session& session);
 

@@ -4,7 +4,7 @@
 namespace toygres::runtime {
 namespace {
 
-// The rules as three arrays of one length: types, executions, minutes.
+// $1: the rules, a JSON list of as_json(). Each orchestration with the one for its type, or else the one for all.
 #define TOYGRES_RULES                                                                                            \
     "WITH rules AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (name text, executions int, ended int)), "  \
     "ruled AS (SELECT o.*, r.executions AS kept, make_interval(mins => r.ended) AS lasts FROM orchestrations o " \
