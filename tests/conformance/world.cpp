@@ -12,7 +12,12 @@ namespace {
 std::string make_schema(const std::string& conninfo) {
     static int count = 0;
     const auto name = fmt::format("world_{}", ++count);
-    static const auto tables = read_file(std::string(TOYGRES_SOURCE_DIR) + "/migrations/0001_runtime.sql").value();
+    static const auto tables = [] {
+        std::string out;
+        for (const auto* migration : {"0001_runtime", "0006_operate"})
+            out += read_file(fmt::format("{}/migrations/{}.sql", TOYGRES_SOURCE_DIR, migration)).value();
+        return out;
+    }();
     as_admin(conninfo, {}, [&](pqxx::work& work) {
         return work.exec(fmt::format("CREATE SCHEMA {0}; SET LOCAL search_path = {0}; ", name) + tables +
                          "CREATE TABLE balances (orchestration text, amount integer);");

@@ -177,6 +177,26 @@ asio::awaitable<Result<std::vector<OrchestrationRow>>> SimStore::list(Orchestrat
                                                [this, filter] { return now(inner_.list(filter)); });
 }
 
+asio::awaitable<Result<StartOutcome>> SimStore::signal_with_start(StartRequest request, Message signal) {
+    return call<StartOutcome>("signal_with_start " + request.id, Access::write, [this, request, signal] {
+        auto out = now(inner_.signal_with_start(request, signal));
+        if (out) db_.checker.started(request, *out);
+        return out;
+    });
+}
+
+asio::awaitable<Result<std::vector<StatusCount>>> SimStore::count(OrchestrationFilter filter) {
+    return call<std::vector<StatusCount>>("count", Access::read, [this, filter] { return now(inner_.count(filter)); });
+}
+
+asio::awaitable<Result<void>> SimStore::reset(Reset reset) {
+    auto out = co_await call<Nothing>("reset " + reset.id, Access::write, [this, reset]() -> Result<Nothing> {
+        return now<Nothing>(told(inner_.reset(reset)));
+    });
+    if (!out) co_return std::unexpected(std::move(out).error());
+    co_return Result<void>();
+}
+
 asio::awaitable<Result<Pruned>> SimStore::prune(std::vector<Retention> rules, int most) {
     return call<Pruned>("prune", Access::write, [this, rules, most] { return now(inner_.prune(rules, most)); });
 }

@@ -39,7 +39,10 @@ class SimStore : public Store {
     asio::awaitable<Result<std::vector<int>>> next_notice() override;
     asio::awaitable<Result<StartOutcome>> start(StartRequest request) override;
     asio::awaitable<Result<void>> send(Message message) override;
+    asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, Message signal) override;
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) override;
+    asio::awaitable<Result<std::vector<StatusCount>>> count(OrchestrationFilter filter) override;
+    asio::awaitable<Result<void>> reset(Reset reset) override;
     asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules, int most) override;
     void close() override { inner_.close(); }
 

@@ -71,6 +71,22 @@ Result<std::vector<Event>> events_from_text(std::string_view text, std::int64_t 
     return out;
 }
 
+std::vector<Origin> origins_of(const Event& started) {
+    if (!started.options.is_object() || !started.options.contains("origins")) return {};
+    return decode<std::vector<Origin>>(started.options.at("origins"));
+}
+
+void add_origin(Event& started, std::int64_t execution, std::int64_t until) {
+    auto origins = origins_of(started);
+    // What lies just before the cut may itself have been taken over.
+    const auto last = std::ranges::find_if(origins, [&](const Origin& origin) { return origin.until >= until; });
+    if (last != origins.end()) execution = last->execution;
+    origins.erase(last, origins.end());
+    origins.push_back({execution, until});
+    if (!started.options.is_object()) started.options = Json::object();
+    started.options["origins"] = encode(origins);
+}
+
 std::size_t payload_bytes(const Json& payload) {
     if (payload.is_string()) return payload.get_ref<const std::string&>().size() + 2;
     std::size_t out = 2;

@@ -11,7 +11,8 @@ namespace toygres::runtime {
 
 enum class EventKind : std::uint8_t {
     // arrivals
-    started,  // payload: input; options: {"carried": signals kept by continue_as_new, "seen": dedup keys, "cancel": …}
+    started,  // payload: input; options: {"carried": signals kept by continue_as_new, "seen": dedup keys, "cancel": …,
+              // "origins": see Origin}
     activity_completed,  // of, payload: output; options: {"attempts": failed attempts before it}
     activity_failed,     // of, payload: error; options: {"attempts": …}
     step_completed,
@@ -56,6 +57,20 @@ struct Event {
 
     bool operator==(const Event&) const = default;
 };
+
+// A part of the history that was taken over from another execution when the orchestration was reset: what the code
+// drew and named there follows from that execution's number, up to `until` (exclusive).
+struct Origin {
+    std::int64_t execution;
+    std::int64_t until;
+    bool operator==(const Origin&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Origin, (), (execution, until))
+// Notes in the first event of a history that what lies before `until` comes from `execution`, as far as that had not
+// taken it over itself.
+void add_origin(Event& started, std::int64_t execution, std::int64_t until);
+// In order; none: all of it is the execution's own. Error: invalid.
+std::vector<Origin> origins_of(const Event& started);
 
 // The most that an input, an output, an answer, a signal or a status may hold.
 inline constexpr std::size_t payload_bytes_max = 1 << 20;

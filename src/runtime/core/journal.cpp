@@ -123,6 +123,12 @@ void Journal::fill_from_mailbox(OpenCommand& open) {
     open.result = signal.payload;
 }
 
+std::int64_t Journal::origin(std::int64_t own) const {
+    for (const auto& part : origins_)
+        if (next_ < part.until) return part.execution;
+    return own;
+}
+
 bool Journal::answered(std::int64_t position) const {
     const auto it = open_.find(position);
     return it != open_.end() && it->second.result.has_value();
@@ -272,6 +278,7 @@ bool Journal::accept(const Event& arrival) {
                 awaited_ready_ = true;
         }
     } else if (arrival.kind == EventKind::started && arrival.options.is_object()) {
+        origins_ = origins_of(arrival);
         for (const auto& signal : arrival.options.value("carried", Json::array())) {
             auto event = event_from_json(signal);
             if (!event) bad_record("what it carries cannot be read");

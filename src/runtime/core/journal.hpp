@@ -62,6 +62,9 @@ class Journal {
     std::int64_t next_position() const { return next_; }
     bool replaying() const { return replaying_; }
     const Json& status() const { return status_; }
+    // Whose numbers the code gets at the present position: of the execution that this part of the history was taken
+    // over from, or its `own`.
+    std::int64_t origin(std::int64_t own) const;
     // What a wait that was interrupted throws.
     Error interruption();
     // The position at which the answer of `position` was recorded.
@@ -106,6 +109,7 @@ class Journal {
     std::int64_t next_ = 1;
     Timestamp now_{};
     Json status_;
+    std::vector<Origin> origins_;
     std::optional<std::string> cancel_reason_;
     bool cancel_delivered_ = false;  // the code was told
     std::optional<Event> terminal_;

@@ -7,12 +7,14 @@
 namespace toygres::runtime {
 
 OrchestrationContext::OrchestrationContext(Journal& journal, Identity identity)
-    : journal_(journal),
-      identity_(std::move(identity)),
-      random_state_(digest64(fmt::format("{}/{}/{}", identity_.id, identity_.key, identity_.execution))) {}
+    : journal_(journal), identity_(std::move(identity)) {}
 
 // SplitMix64 (Steele, Lea, Flood 2014), seeded by who the execution is: the same numbers in every replay.
 std::uint64_t OrchestrationContext::random() {
+    if (seeded_for_ != execution()) {
+        seeded_for_ = execution();
+        random_state_ = digest64(fmt::format("{}/{}/{}", identity_.id, identity_.key, seeded_for_));
+    }
     auto z = (random_state_ += 0x9e3779b97f4a7c15ULL);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;

@@ -6,6 +6,7 @@
 #include "runtime/core/policy.hpp"
 #include "runtime/core/task.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string>
@@ -205,6 +206,15 @@ struct ChildOptions {
     ClosePolicy close = ClosePolicy::cancel;
 };
 
+// How often child_retried() starts a child that fails. As RetryPolicy, without what is of activities alone.
+struct ChildRetry {
+    int attempts = 3;  // the first one included; 0: no limit
+    Backoff backoff = Backoff::exponential;
+    milliseconds initial_delay{1'000};
+    milliseconds delay_max{60'000};
+    std::vector<std::string> non_retryable{};  // error codes that end it at once
+};
+
 // Ends the execution from any depth; not an error, and attempt() lets it through.
 struct ContinueAsNew {
     Json input;
@@ -245,15 +255,17 @@ class OrchestrationContext {
     }
     // Fails with the child's error, or conflict/"orchestration_exists".
     template <class O> Future<typename O::Output> child(typename O::Input in, ChildOptions options = {}) {
-        if (options.id.empty())
-            options.id = identity_.id + "/" + std::to_string(identity_.execution) + "." +
-                         std::to_string(journal_.next_position());
+        if (options.id.empty()) options.id = child_id();
         return open<typename O::Output>({.kind = EventKind::child_scheduled,
                                          .name = std::string(O::name),
                                          .target = std::move(options.id),
                                          .payload = encode(in),
                                          .options = {{"close", enum_name(options.close)}}});
     }
+    // As child(), and again when it fails, as far as the error allows a retry at all: each time a child of its own,
+    // whose id has "/2", "/3", … behind it. Fails with the last one's error.
+    template <class O>
+    Task<typename O::Output> child_retried(typename O::Input in, ChildRetry retry, ChildOptions options = {});
     // Starts an orchestration that lives on its own. Await it to learn of a conflict, or drop it.
     template <class O>
     Future<Nothing> detach(std::string id, typename O::Input in, OnConflict on_conflict = OnConflict::use_existing) {
@@ -295,7 +307,8 @@ class OrchestrationContext {
     void log(std::string_view event, log::Fields fields = {}) const;
 
     const std::string& id() const { return identity_.id; }
-    std::int64_t execution() const { return identity_.execution; }
+    // In what was taken over by a reset: that of the execution it comes from.
+    std::int64_t execution() const { return journal_.origin(identity_.execution); }
     // For the registry: the input as the code has it.
     template <class T> T read_input(const Json& input) {
         try {
@@ -309,6 +322,10 @@ class OrchestrationContext {
     std::int64_t history_size() const { return journal_.next_position() - 1; }
 
   private:
+    // Of the next command, if it is a child that was given none.
+    std::string child_id() const {
+        return identity_.id + "/" + std::to_string(execution()) + "." + std::to_string(journal_.next_position());
+    }
     template <class T> Future<T> open(Event command) {
         check_payload(command.payload);
         return Future<T>(journal_, journal_.emit(std::move(command)));
@@ -316,7 +333,8 @@ class OrchestrationContext {
 
     Journal& journal_;
     Identity identity_;
-    std::uint64_t random_state_;
+    std::uint64_t random_state_ = 0;
+    std::int64_t seeded_for_ = 0;  // execution; 0: not yet
 };
 
 template <class T> Task<Result<T>> OrchestrationContext::attempt(Task<T> task) {
@@ -339,6 +357,26 @@ template <class T> Task<Result<T>> OrchestrationContext::attempt(Future<T> futur
         co_return Result<T>(co_await std::move(future));
     } catch (...) {
         co_return Result<T>(std::unexpected(current_error()));
+    }
+}
+
+template <class O>
+Task<typename O::Output> OrchestrationContext::child_retried(typename O::Input in, ChildRetry retry,
+                                                             ChildOptions options) {
+    if (options.id.empty()) options.id = child_id();
+    const auto first = options.id;
+    const RetryPolicy pace{
+        .backoff = retry.backoff, .initial_delay = retry.initial_delay, .delay_max = retry.delay_max};
+    for (int number = 1;; ++number) {
+        if (number > 1) options.id = first + "/" + std::to_string(number);
+        auto out = co_await attempt(child<O>(in, options));
+        if (out) co_return *std::move(out);
+        const auto& error = out.error();
+        const bool last = (retry.attempts != 0 && number >= retry.attempts) || error.kind == ErrorKind::cancelled ||
+                          error.code == "orchestration_exists" ||
+                          std::ranges::find(retry.non_retryable, error.code) != retry.non_retryable.end();
+        if (last) throw ErrorException(error);
+        co_await sleep(delay_before(pace, number + 1));
     }
 }
 

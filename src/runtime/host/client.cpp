@@ -1,6 +1,7 @@
 #include "runtime/host/client.hpp"
 
 #include "runtime/host/host.hpp"
+#include "runtime/host/reset.hpp"
 #include "runtime/store/pg_store.hpp"
 
 #include <fmt/format.h>
@@ -8,6 +9,18 @@
 namespace toygres::runtime {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+Message signal_to(std::string id, std::string name, Json payload, const std::string& dedup_key) {
+    return {.orchestration = std::move(id),
+            .kind = MessageKind::signal,
+            .name = std::move(name),
+            .payload = std::move(payload),
+            .dedup_key = dedup_key.empty() ? std::string() : std::string(signal_key_prefix) + dedup_key};
+}
+
+}  // namespace
 
 Client::Client(asio::any_io_executor executor, Store& store, Clock& clock, Host* host)
     : executor_(std::move(executor)), store_(store), clock_(clock), host_(host) {}
@@ -41,11 +54,18 @@ asio::awaitable<Result<void>> Client::send(Message message) {
 }
 
 asio::awaitable<Result<void>> Client::signal(std::string id, std::string name, Json payload, std::string dedup_key) {
-    return send({.orchestration = std::move(id),
-                 .kind = MessageKind::signal,
-                 .name = std::move(name),
-                 .payload = std::move(payload),
-                 .dedup_key = dedup_key.empty() ? std::string() : std::string(signal_key_prefix) + dedup_key});
+    return send(signal_to(std::move(id), std::move(name), std::move(payload), dedup_key));
+}
+
+asio::awaitable<Result<StartOutcome>> Client::signal_with_start(StartRequest request, std::string name, Json payload,
+                                                                std::string dedup_key) {
+    if (payload_bytes(request.input) > payload_bytes_max || payload_bytes(payload) > payload_bytes_max)
+        co_return std::unexpected(payload_too_large());
+    const auto id = request.id;
+    auto outcome = co_await store_.signal_with_start(std::move(request),
+                                                     signal_to(id, std::move(name), std::move(payload), dedup_key));
+    if (outcome) co_await announce(id);
+    co_return outcome;
 }
 
 asio::awaitable<Result<void>> Client::cancel(std::string id, std::string reason) {
@@ -54,6 +74,14 @@ asio::awaitable<Result<void>> Client::cancel(std::string id, std::string reason)
 
 asio::awaitable<Result<void>> Client::terminate(std::string id, std::string reason) {
     return send({.orchestration = std::move(id), .kind = MessageKind::terminate, .payload = std::move(reason)});
+}
+
+asio::awaitable<Result<void>> Client::pause(std::string id) {
+    return send({.orchestration = std::move(id), .kind = MessageKind::pause});
+}
+
+asio::awaitable<Result<void>> Client::resume(std::string id) {
+    return send({.orchestration = std::move(id), .kind = MessageKind::resume});
 }
 
 asio::awaitable<Result<Pruned>> Client::prune(std::vector<Retention> rules) {
@@ -81,28 +109,98 @@ asio::awaitable<Result<std::vector<OrchestrationRow>>> Client::list(Orchestratio
     return store_.list(std::move(filter));
 }
 
-asio::awaitable<Result<std::vector<RecordedEvent>>> Client::history(std::string id, std::int64_t execution) {
-    auto row = co_await get(std::move(id));
-    if (!row) co_return std::unexpected(std::move(row).error());
-    if (execution == 0) execution = row->execution;
-    auto turns = co_await store_.load_history(row->key, execution);
+asio::awaitable<Result<std::vector<StatusCount>>> Client::count(OrchestrationFilter filter) {
+    return store_.count(std::move(filter));
+}
+
+asio::awaitable<Result<std::vector<Event>>> Client::events(const OrchestrationRow& row, std::int64_t execution) {
+    auto turns = co_await store_.load_history(row.key, execution);
     if (!turns) co_return std::unexpected(std::move(turns).error());
-    std::vector<RecordedEvent> out;
+    std::vector<Event> out;
     for (const auto& text : *turns) {
-        auto events = events_from_text(text, static_cast<std::int64_t>(out.size()) + 1);
+        auto events = events_from_text(text, std::ssize(out) + 1);
         if (!events) co_return std::unexpected(std::move(events).error());
-        for (auto& e : *events)
-            out.push_back({.execution = execution,
-                           .event = static_cast<std::int64_t>(out.size()) + 1,
-                           .kind = enum_name(e.kind),
-                           .name = e.name.empty() ? std::nullopt : std::optional(e.name),
-                           .of = e.of == 0 ? std::nullopt : std::optional(e.of),
-                           .target = e.target.empty() ? std::nullopt : std::optional(e.target),
-                           .data = std::move(e.payload),
-                           .options = std::move(e.options),
-                           .at = e.at == Timestamp{} ? std::nullopt : std::optional(e.at)});
+        std::ranges::move(*events, std::back_inserter(out));
     }
     co_return out;
+}
+
+asio::awaitable<Result<std::vector<RecordedEvent>>> Client::history(std::string id, std::int64_t execution) {
+    const auto row = co_await get(std::move(id));
+    if (!row) co_return std::unexpected(row.error());
+    if (execution == 0) execution = row->execution;
+    auto recorded = co_await events(*row, execution);
+    if (!recorded) co_return std::unexpected(std::move(recorded).error());
+    std::vector<RecordedEvent> out;
+    for (auto& e : *recorded)
+        out.push_back({.execution = execution,
+                       .event = std::ssize(out) + 1,
+                       .kind = enum_name(e.kind),
+                       .name = e.name.empty() ? std::nullopt : std::optional(e.name),
+                       .of = e.of == 0 ? std::nullopt : std::optional(e.of),
+                       .target = e.target.empty() ? std::nullopt : std::optional(e.target),
+                       .data = std::move(e.payload),
+                       .options = std::move(e.options),
+                       .at = e.at == Timestamp{} ? std::nullopt : std::optional(e.at)});
+    co_return out;
+}
+
+asio::awaitable<Result<Client::Ended>> Client::ended(std::string id) {
+    auto row = co_await get(std::move(id));
+    if (!row) co_return std::unexpected(std::move(row).error());
+    if (!is_finished(row->status))
+        co_return std::unexpected(
+            Error{ErrorKind::conflict, "orchestration_running",
+                  fmt::format("{} has not ended; terminate it first, if it is to begin again", row->id)});
+    auto history = co_await events(*row, row->execution);
+    if (!history) co_return std::unexpected(std::move(history).error());
+    if (history->empty())
+        co_return std::unexpected(Error{ErrorKind::conflict, "history_pruned",
+                                        fmt::format("what {} recorded is not there any more", row->id)});
+    co_return Ended{*std::move(row), *std::move(history)};
+}
+
+asio::awaitable<Result<void>> Client::reset(Reset plan) {
+    const auto id = plan.id;
+    auto done = co_await store_.reset(std::move(plan));
+    if (done) co_await announce(id);
+    co_return done;
+}
+
+asio::awaitable<Result<void>> Client::reset(std::string id, std::int64_t event) {
+    const auto old = co_await ended(std::move(id));
+    if (!old) co_return std::unexpected(old.error());
+    auto plan = plan_reset(old->row, old->history, event);
+    if (!plan) co_return std::unexpected(std::move(plan).error());
+    co_return co_await reset(*std::move(plan));
+}
+
+asio::awaitable<Result<Reset>> Client::plan_retry(std::string id) {
+    const auto old = co_await ended(std::move(id));
+    if (!old) co_return std::unexpected(old.error());
+    const auto failure = last_failure(old->history);
+    if (!failure) co_return std::unexpected(failure.error());
+    auto plan = plan_reset(old->row, old->history, *failure);
+    if (!plan) co_return plan;
+    const auto& arrival = old->history[static_cast<std::size_t>(*failure) - 1];
+    if (arrival.kind != EventKind::child_failed) co_return plan;
+    const auto child = co_await get(old->history[static_cast<std::size_t>(arrival.of) - 1].target);
+    // Pruned, or not ours: its id was taken when it was to be started.
+    if (!child && child.error().kind != ErrorKind::not_found) co_return std::unexpected(child.error());
+    if (!child || child->parent != Parent{old->row.id, old->row.execution, arrival.of}) co_return plan;
+    // Where nothing failed in the child either, it begins anew.
+    auto of_child = co_await plan_retry(child->id);
+    if (of_child)
+        plan->of_children.push_back(*std::move(of_child));
+    else if (of_child.error().code != "nothing_failed" && of_child.error().code != "history_pruned")
+        co_return of_child;
+    co_return plan;
+}
+
+asio::awaitable<Result<void>> Client::retry(std::string id) {
+    auto plan = co_await plan_retry(std::move(id));
+    if (!plan) co_return std::unexpected(std::move(plan).error());
+    co_return co_await reset(*std::move(plan));
 }
 
 asio::awaitable<Result<OrchestrationRow>> Client::wait(std::string id, std::chrono::milliseconds timeout) {

@@ -47,6 +47,20 @@ class Client {
     asio::awaitable<Result<void>> signal(std::string id, std::string name, Json payload, std::string dedup_key = {});
     asio::awaitable<Result<void>> cancel(std::string id, std::string reason);
     asio::awaitable<Result<void>> terminate(std::string id, std::string reason);
+    // Until it is resumed, its code does not run: what arrives is kept, what is under way goes on. Resuming one that is
+    // parked tries it again.
+    asio::awaitable<Result<void>> pause(std::string id);
+    asio::awaitable<Result<void>> resume(std::string id);
+    // Starts it unless it runs, and signals it, in one. Errors: as start() and signal();
+    // conflict/"orchestration_finished" when it has ended and the request does not say replace_terminal.
+    asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, std::string name, Json payload,
+                                                            std::string dedup_key = {});
+    // Begins an ended one again, as a new execution: see plan_reset(). Errors: not_found/"orchestration_not_found";
+    // conflict/"orchestration_running"; conflict/"history_pruned"; invalid/"no_such_event"; as Store::reset().
+    asio::awaitable<Result<void>> reset(std::string id, std::int64_t event);
+    // The same, from the last step that failed: it is done again, and the failure forgotten. A child that failed is
+    // retried from its own. Error: conflict/"nothing_failed".
+    asio::awaitable<Result<void>> retry(std::string id);
 
     // As Store::prune(), until there is nothing left to do.
     asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules);
@@ -54,6 +68,7 @@ class Client {
     // Error: not_found/"orchestration_not_found".
     asio::awaitable<Result<OrchestrationRow>> get(std::string id);
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter);
+    asio::awaitable<Result<std::vector<StatusCount>>> count(OrchestrationFilter filter);
     // `execution` 0: the current one.
     asio::awaitable<Result<std::vector<RecordedEvent>>> history(std::string id, std::int64_t execution = 0);
     // The row once it has ended. Errors: timeout/"still_running", not_found.
@@ -64,6 +79,14 @@ class Client {
 
   private:
     asio::awaitable<Result<void>> send(Message message);
+    asio::awaitable<Result<std::vector<Event>>> events(const OrchestrationRow& row, std::int64_t execution);
+    struct Ended {
+        OrchestrationRow row;
+        std::vector<Event> history;
+    };
+    asio::awaitable<Result<Ended>> ended(std::string id);
+    asio::awaitable<Result<Reset>> plan_retry(std::string id);
+    asio::awaitable<Result<void>> reset(Reset plan);
 
     asio::any_io_executor executor_;
     Store& store_;

@@ -106,6 +106,8 @@ class Host {
     void committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt);
     void park(const LivePtr& live, const std::string& code, const std::string& reason);
     void end_parked(const LivePtr& live);
+    bool obey(const LivePtr& live);
+    static bool asked_to_end(const Live& live);
     bool refuse_unreadable(const LivePtr& live, Computed& out);
     static void give_back(Live& live, Computed& computed);
     static void terminate(Computed& out, const Live& live, std::int64_t position);

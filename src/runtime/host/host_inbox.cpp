@@ -160,7 +160,13 @@ Arrival Host::to_arrival(const Message& message) const {
             break;
         case MessageKind::terminate:
             out.event = {.kind = EventKind::cancel_requested, .payload = message.payload};
-            out.terminate = true;
+            out.order = Order::terminate;
+            break;
+        case MessageKind::pause:
+            out.order = Order::pause;
+            break;
+        case MessageKind::resume:
+            out.order = Order::resume;
             break;
         case MessageKind::child_completed:
             out.event = {.kind = EventKind::child_completed, .of = message.event, .payload = message.payload};

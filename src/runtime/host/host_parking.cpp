@@ -20,7 +20,7 @@ void Host::park(const LivePtr& live, const std::string& code, const std::string&
     live->execution.reset();
     live->type = nullptr;
     live->recovering = live->row.next_event > 1;  // what a later try finds not in motion is set in motion
-    if (std::ranges::any_of(live->arrivals, &Arrival::terminate)) return end_parked(live);
+    if (asked_to_end(*live)) return end_parked(live);
     parked_total().Increment();
     log::error("orchestration.parked",
                {{"orchestration", live->row.id}, {"name", live->row.name}, {"code", code}, {"reason", reason}});
@@ -41,9 +41,35 @@ void Host::park(const LivePtr& live, const std::string& code, const std::string&
     committer_->submit({std::move(turn), *owner, [this, live](const Result<TurnReceipt>&) {
                             live->state = LiveState::idle;
                             // An operator may have given it up meanwhile.
-                            if (std::ranges::any_of(live->arrivals, &Arrival::terminate)) schedule(live);
+                            if (asked_to_end(*live)) schedule(live);
                             drain_wake_.wake();
                         }});
+}
+
+bool Host::asked_to_end(const Live& live) {
+    return std::ranges::any_of(live.arrivals, [](const Arrival& a) { return a.order == Order::terminate; });
+}
+
+// Records that an operator paused or resumed it, if one did: the last word counts. True while that is on its way.
+bool Host::obey(const LivePtr& live) {
+    Computed out;
+    std::erase_if(live->arrivals, [&](Arrival& arrival) {
+        const bool order = arrival.order == Order::pause || arrival.order == Order::resume;
+        if (order) out.arrivals.push_back(std::move(arrival));
+        return order;
+    });
+    if (out.arrivals.empty()) return false;
+    for (const auto& arrival : out.arrivals) out.turn.consumed.push_back(arrival.message_id);
+    const bool pause = out.arrivals.back().order == Order::pause;
+    out.turn.key = live->row.key;
+    out.turn.id = live->row.id;
+    out.turn.version = live->row.version.value_or(0);
+    out.turn.execution = live->row.execution;
+    out.turn.next_event = live->row.next_event;
+    out.turn.status = pause ? Status::paused : live->row.next_event > 1 ? Status::running : Status::pending;
+    log::info(pause ? "orchestration.paused" : "orchestration.resumed", {{"orchestration", live->row.id}});
+    commit(live, std::move(out));
+    return true;
 }
 
 // An operator gave up one whose code cannot be run.

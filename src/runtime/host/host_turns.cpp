@@ -34,6 +34,8 @@ void Host::schedule(const LivePtr& live) {
 void Host::run_turn(const LivePtr& live) {
     if (live->dropped || draining_.contains(live->shard)) return;
     live->state = LiveState::idle;
+    if (obey(live)) return;
+    if (live->row.status == Status::paused && !asked_to_end(*live)) return;
     if (live->type == nullptr) {
         live->type = live->row.version ? orchestrations_.find(live->row.name, *live->row.version)
                                        : orchestrations_.latest(live->row.name);
@@ -136,7 +138,7 @@ std::optional<Host::Computed> Host::compute(const LivePtr& live) {
             begun = live->execution->deliver({.kind = EventKind::started, .payload = row.input, .at = clock_.now()});
         }
         if (arrival.event.kind == EventKind::started) continue;
-        terminated = terminated || arrival.terminate;
+        terminated = terminated || arrival.order == Order::terminate;
         if (terminated) continue;  // and takes with it what came after
         arrival.event.at = clock_.now();
         live->execution->deliver(arrival.event);
@@ -306,7 +308,7 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
     }
     live->stuck_reason.clear();
     live->row.status = turn.status;
-    live->row.version = turn.version;
+    if (turn.version != 0) live->row.version = turn.version;
     live->row.next_event = turn.next_event;
     if (turn.custom_status) live->row.custom_status = *turn.custom_status;
     std::size_t start = 0;
@@ -339,7 +341,8 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
         return;
     }
     if (options_.evict_every_turn || live_.size() > options_.live_max) live->execution.reset();
-    if (!live->arrivals.empty()) schedule(live);
+    // One that was resumed may have something to take up.
+    if (!live->arrivals.empty() || live->recovering) schedule(live);
 }
 
 }  // namespace toygres::runtime

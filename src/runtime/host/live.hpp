@@ -11,12 +11,15 @@
 
 namespace toygres::runtime {
 
+// What an operator asks of an orchestration, beside what its code gets to see.
+enum class Order { none, terminate, pause, resume };
+
 // Something that happened to an orchestration and is not recorded yet.
 struct Arrival {
     Event event;
     std::int64_t message_id = 0;  // inbox row to consume with it; 0: none
     std::int64_t execution = 0;   // for which it is meant; 0: whichever runs
-    bool terminate = false;
+    Order order = Order::none;
 };
 
 enum class LiveState {

@@ -299,24 +299,115 @@ asio::awaitable<Result<void>> MemoryStore::send(Message message) {
     if (it == db_->rows_.end())
         co_return std::unexpected(Error{ErrorKind::not_found, "orchestration_not_found",
                                         fmt::format("there is no orchestration {}", message.orchestration)});
-    if (it->second.finished_at)
-        co_return std::unexpected(Error{ErrorKind::conflict, "orchestration_finished",
-                                        fmt::format("orchestration {} has ended", message.orchestration)});
+    if (it->second.finished_at) co_return std::unexpected(orchestration_finished(message.orchestration));
     deliver_now(std::move(message));
     co_return Result<void>();
+}
+
+asio::awaitable<Result<StartOutcome>> MemoryStore::signal_with_start(StartRequest request, Message signal) {
+    if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
+    const auto outcome = start_now(request);
+    if (is_finished(outcome.status)) co_return std::unexpected(orchestration_finished(request.id));
+    deliver_now(std::move(signal));
+    co_return outcome;
+}
+
+bool MemoryStore::matches(const OrchestrationRow& row, const OrchestrationFilter& filter) {
+    const auto tagged = [&](const auto& tag) {
+        return row.tags.contains(tag.key()) && row.tags[tag.key()] == tag.value();
+    };
+    const auto tags = filter.tags.items();
+    return (!filter.id || row.id == *filter.id) && (!filter.id_prefix || row.id.starts_with(*filter.id_prefix)) &&
+           (!filter.name || row.name == *filter.name) && (!filter.status || row.status == *filter.status) &&
+           (!filter.created_after || row.created_at >= *filter.created_after) &&
+           (!filter.created_before || row.created_at < *filter.created_before) &&
+           std::all_of(tags.begin(), tags.end(), tagged);
 }
 
 asio::awaitable<Result<std::vector<OrchestrationRow>>> MemoryStore::list(OrchestrationFilter filter) {
     if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
     std::vector<OrchestrationRow> out;
     for (const auto& [id, row] : db_->rows_)
-        if ((!filter.id || id == *filter.id) && (!filter.id_prefix || id.starts_with(*filter.id_prefix)) &&
-            (!filter.name || row.name == *filter.name) && (!filter.status || row.status == *filter.status) &&
-            (filter.after_key == 0 || row.key < filter.after_key))
-            out.push_back(row);
+        if (matches(row, filter) && (filter.after_key == 0 || row.key < filter.after_key)) out.push_back(row);
     std::ranges::sort(out, std::greater(), &OrchestrationRow::key);
     if (out.size() > static_cast<std::size_t>(filter.limit)) out.resize(static_cast<std::size_t>(filter.limit));
     co_return out;
+}
+
+asio::awaitable<Result<std::vector<StatusCount>>> MemoryStore::count(OrchestrationFilter filter) {
+    if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
+    std::map<std::pair<std::string, std::string>, StatusCount> counts;  // in the order of their words, as SQL has it
+    for (const auto& [id, row] : db_->rows_)
+        if (matches(row, filter))
+            ++counts.try_emplace({row.name, enum_name(row.status)}, StatusCount{row.name, row.status, 0})
+                  .first->second.count;
+    std::vector<StatusCount> out;
+    for (auto& [key, count] : counts) out.push_back(std::move(count));
+    co_return out;
+}
+
+Result<void> MemoryStore::may_reset(const Reset& reset) const {
+    const auto it = db_->rows_.find(reset.id);
+    if (it == db_->rows_.end() || it->second.key != reset.key || it->second.execution != reset.execution ||
+        !it->second.finished_at)
+        return std::unexpected(orchestration_changed(reset.id));
+    for (const auto* child : children_of(reset))
+        if (!child->finished_at) return std::unexpected(children_running(reset.id, child->id));
+    for (const auto& child : reset.of_children)
+        if (auto may = may_reset(child); !may) return may;
+    return {};
+}
+
+std::vector<OrchestrationRow*> MemoryStore::children_of(const Reset& reset) const {
+    std::vector<OrchestrationRow*> out;
+    for (auto& [id, row] : db_->rows_)
+        if (row.parent && !row.detached && row.parent->id == reset.id && row.parent->execution == reset.execution &&
+            std::ranges::find(reset.children, row.parent->event) != reset.children.end())
+            out.push_back(&row);
+    return out;
+}
+
+void MemoryStore::begin_again(OrchestrationRow& row, std::int64_t next_event) {
+    ++row.execution;
+    row.next_event = next_event;
+    if (next_event == 1) row.version.reset();
+    row.status = next_event == 1 ? Status::pending : Status::running;
+    row.output = {};
+    row.error = {};
+    row.custom_status = {};
+    row.updated_at = db_->now_();
+    row.finished_at.reset();
+    deliver_now({.orchestration = row.id, .kind = MessageKind::start});
+}
+
+void MemoryStore::reset_now(const Reset& reset) {
+    for (const auto& child : reset.of_children) reset_now(child);
+    auto& row = db_->rows_.at(reset.id);
+    begin_again(row, reset.next_event);
+    row.custom_status = reset.custom_status;
+    for (const auto& kept : reset.rows) db_->history_[{reset.key, kept.execution, kept.first_event}] = kept.events;
+    for (const auto& signal : reset.signals) deliver_now(signal);
+    for (auto* child : children_of(reset)) {
+        const auto event = child->parent->event;
+        if (child->status == Status::completed) {
+            deliver_now({.orchestration = reset.id,
+                         .kind = MessageKind::child_completed,
+                         .execution = row.execution,
+                         .event = event,
+                         .payload = child->output,
+                         .dedup_key = fmt::format("child/{}/{}", row.execution, event)});
+        } else if (child->finished_at) {
+            begin_again(*child, 1);
+        }
+        child->parent->execution = row.execution;
+    }
+}
+
+asio::awaitable<Result<void>> MemoryStore::reset(Reset reset) {
+    if (auto ok = check(); !ok) co_return ok;
+    if (auto may = may_reset(reset); !may) co_return may;
+    reset_now(reset);
+    co_return Result<void>();
 }
 
 asio::awaitable<Result<Pruned>> MemoryStore::prune(std::vector<Retention> rules, int most) {

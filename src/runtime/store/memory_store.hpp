@@ -68,7 +68,10 @@ class MemoryStore : public Store {
     asio::awaitable<Result<std::vector<int>>> next_notice() override;
     asio::awaitable<Result<StartOutcome>> start(StartRequest request) override;
     asio::awaitable<Result<void>> send(Message message) override;
+    asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, Message signal) override;
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) override;
+    asio::awaitable<Result<std::vector<StatusCount>>> count(OrchestrationFilter filter) override;
+    asio::awaitable<Result<void>> reset(Reset reset) override;
     asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules, int most) override;
     void close() override;
 
@@ -79,6 +82,11 @@ class MemoryStore : public Store {
     std::int64_t deliver_now(Message message);
     void erase_message(std::int64_t id);
     StartOutcome look_up(const StartRequest& request) const;
+    static bool matches(const OrchestrationRow& row, const OrchestrationFilter& filter);
+    Result<void> may_reset(const Reset& reset) const;
+    std::vector<OrchestrationRow*> children_of(const Reset& reset) const;
+    void begin_again(OrchestrationRow& row, std::int64_t next_event);
+    void reset_now(const Reset& reset);
 
     std::shared_ptr<MemoryDatabase> db_;
     asio::steady_timer notice_;

@@ -1,5 +1,7 @@
 #include "runtime/store/pg_queries.hpp"
 
+#include <fmt/format.h>
+
 namespace toygres::runtime::queries {
 
 OrchestrationRow to_orchestration(const pg::Row& row) {
@@ -42,6 +44,17 @@ pg::Params start_params(const StartRequest& request) {
                       parent ? std::optional(parent->execution) : std::nullopt,
                       parent ? std::optional(parent->event) : std::nullopt, request.detached,
                       pg::json_text(request.tags), enum_name(request.on_conflict));
+}
+
+Result<StartOutcome> start_outcome(const StartRequest& request, const pg::Rows& made, const pg::Rows& found) {
+    if (made.empty() && request.on_conflict == OnConflict::fail)
+        return std::unexpected(Error{ErrorKind::conflict, "orchestration_exists",
+                                     fmt::format("an orchestration {} exists already", request.id)});
+    return StartOutcome{.created = !made.empty(),
+                        .by_this_command = found[0].get<bool>(2),
+                        .key = found[0].get<std::int64_t>(0),
+                        .start_message = made.empty() ? 0 : made[0].get<std::int64_t>(1),
+                        .status = enum_from<Status>(found[0].text(1)).value_or(Status::stuck)};
 }
 
 }  // namespace toygres::runtime::queries

@@ -108,6 +108,7 @@ inline constexpr Query complete_step{
 inline constexpr Query find_step{"runtime.find_step",
                                  "SELECT id, payload FROM inbox WHERE orchestration = $1 AND dedup_key = $2"};
 
+// What to_orchestration() reads.
 #define TOYGRES_ROW_COLUMNS                                                                                        \
     "key, id, name, version, execution, status, parent, parent_execution, parent_event, detached, input, output, " \
     "error, custom_status, tags, next_event, created_at, updated_at, finished_at FROM orchestrations "
@@ -118,13 +119,6 @@ inline constexpr Query load_open{"runtime.load_open",
 inline constexpr Query load{
     "runtime.load", "SELECT o.* FROM unnest($1::text[]) AS wanted (id) CROSS JOIN LATERAL (SELECT " TOYGRES_ROW_COLUMNS
                     "WHERE orchestrations.id = wanted.id OFFSET 0) o"};
-inline constexpr Query list{
-    "runtime.list",
-    "SELECT " TOYGRES_ROW_COLUMNS
-    "WHERE ($1::text IS NULL OR id = $1) AND ($2::text IS NULL OR starts_with(id, $2)) "
-    "AND ($3::text IS NULL OR name = $3) AND ($4::text IS NULL OR status = $4) AND ($5::bigint = 0 OR key < $5) "
-    "ORDER BY key DESC LIMIT $6::integer"};
-#undef TOYGRES_ROW_COLUMNS
 inline constexpr Query load_history{
     "runtime.load_history", "SELECT events FROM history WHERE key = $1 AND execution = $2 ORDER BY first_event"};
 inline constexpr Query load_inbox{
@@ -142,5 +136,7 @@ inline constexpr Query send{
 OrchestrationRow to_orchestration(const pg::Row& row);
 Message to_message(const pg::Row& row);
 pg::Params start_params(const StartRequest& request);
+// `made` and `found` are the answers to start and find_start. Error: conflict/"orchestration_exists".
+Result<StartOutcome> start_outcome(const StartRequest& request, const pg::Rows& made, const pg::Rows& found);
 
 }  // namespace toygres::runtime::queries

@@ -38,17 +38,6 @@ Statement find_start_statement(const StartRequest& request) {
                                         parent ? std::optional(parent->event) : std::nullopt)};
 }
 
-Result<StartOutcome> start_outcome(const StartRequest& request, const pg::Rows& made, const pg::Rows& found) {
-    if (made.empty() && request.on_conflict == OnConflict::fail)
-        return std::unexpected(Error{ErrorKind::conflict, "orchestration_exists",
-                                     fmt::format("an orchestration {} exists already", request.id)});
-    return StartOutcome{.created = !made.empty(),
-                        .by_this_command = found[0].get<bool>(2),
-                        .key = found[0].get<std::int64_t>(0),
-                        .start_message = made.empty() ? 0 : made[0].get<std::int64_t>(1),
-                        .status = enum_from<Status>(found[0].text(1)).value_or(Status::stuck)};
-}
-
 // In one transaction; when the database refuses one of them, each in its own.
 asio::awaitable<std::vector<Result<StartOutcome>>> start_all(std::shared_ptr<pg::Pool> pool,
                                                              std::vector<StartRequest> requests) {
@@ -66,7 +55,7 @@ asio::awaitable<std::vector<Result<StartOutcome>>> start_all(std::shared_ptr<pg:
     auto answers = co_await (*lease)->execute_all(std::move(statements));
     if (answers) {
         for (std::size_t i = 0; i < requests.size(); ++i)
-            out.push_back(start_outcome(requests[i], (*answers)[2 * i], (*answers)[2 * i + 1]));
+            out.push_back(queries::start_outcome(requests[i], (*answers)[2 * i], (*answers)[2 * i + 1]));
     } else if (requests.size() == 1 || (*lease)->broken()) {
         out.assign(requests.size(), std::unexpected(answers.error()));
     } else {
@@ -540,7 +529,7 @@ asio::awaitable<Result<StartOutcome>> PgStore::start_in(pg::Connection& transact
     statements.push_back(find_start_statement(request));
     auto answers = co_await transaction.execute_all(std::move(statements));
     if (!answers) co_return std::unexpected(std::move(answers).error());
-    co_return start_outcome(request, (*answers)[0], (*answers)[1]);
+    co_return queries::start_outcome(request, (*answers)[0], (*answers)[1]);
 }
 
 asio::awaitable<Result<StartOutcome>> PgStore::start(StartRequest request) {
@@ -555,26 +544,13 @@ asio::awaitable<Result<void>> PgStore::send(Message message) {
     if (found->empty())
         co_return std::unexpected(Error{ErrorKind::not_found, "orchestration_not_found",
                                         fmt::format("there is no orchestration {}", message.orchestration)});
-    if ((*found)[0].get<bool>(1))
-        co_return std::unexpected(Error{ErrorKind::conflict, "orchestration_finished",
-                                        fmt::format("orchestration {} has ended", message.orchestration)});
+    if ((*found)[0].get<bool>(1)) co_return std::unexpected(orchestration_finished(message.orchestration));
     auto sent = co_await (*lease)->execute(
         queries::send, params((*found)[0].get<int>(0), message.orchestration, enum_name(message.kind),
                               message.name.empty() ? std::nullopt : std::optional(message.name), message.payload,
                               message.dedup_key.empty() ? std::nullopt : std::optional(message.dedup_key)));
     if (!sent) co_return std::unexpected(std::move(sent).error());
     co_return Result<void>();
-}
-
-asio::awaitable<Result<std::vector<OrchestrationRow>>> PgStore::list(OrchestrationFilter filter) {
-    auto rows = co_await pool_->execute(
-        queries::list, params(filter.id, filter.id_prefix, filter.name,
-                              filter.status ? std::optional(enum_name(*filter.status)) : std::nullopt, filter.after_key,
-                              filter.limit));
-    if (!rows) co_return std::unexpected(std::move(rows).error());
-    std::vector<OrchestrationRow> out;
-    for (const auto row : *rows) out.push_back(queries::to_orchestration(row));
-    co_return out;
 }
 
 void PgStore::close() {

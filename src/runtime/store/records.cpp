@@ -2,6 +2,8 @@
 
 #include "base/crypto.hpp"
 
+#include <fmt/format.h>
+
 namespace toygres::runtime {
 
 int shard_of(std::string_view orchestration) {
@@ -21,6 +23,20 @@ const Retention* rule_of(const std::vector<Retention>& rules, const std::string&
         if (rule.name.empty()) otherwise = &rule;
     }
     return otherwise;
+}
+
+Error orchestration_changed(const std::string& id) {
+    return {ErrorKind::conflict, "orchestration_changed",
+            fmt::format("{} has gone on, or was pruned, since it was looked at; look again", id)};
+}
+
+Error orchestration_finished(const std::string& id) {
+    return {ErrorKind::conflict, "orchestration_finished", fmt::format("orchestration {} has ended", id)};
+}
+
+Error children_running(const std::string& id, const std::string& child) {
+    return {ErrorKind::conflict, "children_running",
+            fmt::format("{} cannot begin again while its child {} goes on; let it end, or terminate it", id, child)};
 }
 
 }  // namespace toygres::runtime

@@ -13,9 +13,11 @@ namespace toygres::runtime {
 inline constexpr int shard_count = 64;
 int shard_of(std::string_view orchestration);
 
-enum class Status : std::uint8_t { pending, running, completed, failed, cancelled, terminated, stuck };
-BOOST_DESCRIBE_ENUM(Status, pending, running, completed, failed, cancelled, terminated, stuck)
-constexpr bool is_finished(Status s) { return s != Status::pending && s != Status::running && s != Status::stuck; }
+enum class Status : std::uint8_t { pending, running, completed, failed, cancelled, terminated, stuck, paused };
+BOOST_DESCRIBE_ENUM(Status, pending, running, completed, failed, cancelled, terminated, stuck, paused)
+constexpr bool is_finished(Status s) {
+    return s == Status::completed || s == Status::failed || s == Status::cancelled || s == Status::terminated;
+}
 
 // The command that started an orchestration.
 struct Parent {
@@ -56,9 +58,12 @@ enum class MessageKind : std::uint8_t {
     terminate,
     child_completed,
     child_failed,
-    step_completed
+    step_completed,
+    pause,
+    resume
 };
-BOOST_DESCRIBE_ENUM(MessageKind, start, signal, cancel, terminate, child_completed, child_failed, step_completed)
+BOOST_DESCRIBE_ENUM(MessageKind, start, signal, cancel, terminate, child_completed, child_failed, step_completed, pause,
+                    resume)
 
 // Before the dedup keys of signals, which their senders choose: so none is one of the runtime's own.
 inline constexpr std::string_view signal_key_prefix = "signal/";
@@ -118,6 +123,25 @@ struct Turn {
     std::size_t bytes() const;
 };
 
+// Begins an orchestration that has ended again, as a new execution with a history of its own.
+struct Reset {
+    std::int64_t key = 0;
+    std::string id;
+    std::int64_t execution = 0;    // that ended; it stays as it was
+    std::vector<HistoryRow> rows;  // of the new one: what is kept of it
+    std::int64_t next_event = 1;
+    Json custom_status{};
+    std::vector<Message> signals;        // that were recorded later, in order: they are sent again
+    std::vector<std::int64_t> children;  // commands whose answer is open: what their children do counts for the new one
+    std::vector<Reset> of_children;      // those that begin again from a point of their own
+};
+// conflict/"orchestration_changed".
+Error orchestration_changed(const std::string& id);
+// conflict/"orchestration_finished".
+Error orchestration_finished(const std::string& id);
+// conflict/"children_running".
+Error children_running(const std::string& id, const std::string& child);
+
 struct CommitReceipt {
     std::vector<std::vector<std::int64_t>> message_ids;  // by turn, in the order of Turn::messages; 0: not delivered
     std::vector<std::vector<StartOutcome>> starts;       // by turn, in the order of Turn::starts
@@ -164,9 +188,20 @@ struct OrchestrationFilter {
     std::optional<std::string> id_prefix{};
     std::optional<std::string> name{};
     std::optional<Status> status{};
+    std::optional<Timestamp> created_after{};
+    std::optional<Timestamp> created_before{};
+    Json tags = Json::object();  // those that have at least these
     std::int64_t after_key = 0;  // cursor: keys below it (newest first); 0: from the newest
     int limit = 100;
 };
+
+// How many orchestrations of one type are in one status.
+struct StatusCount {
+    std::string name;
+    Status status;
+    std::int64_t count;
+};
+BOOST_DESCRIBE_STRUCT(StatusCount, (), (name, status, count))
 
 // How long what orchestrations of one type recorded stays.
 struct Retention {

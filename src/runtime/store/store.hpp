@@ -80,7 +80,16 @@ class Store {
     // Errors: not_found/"orchestration_not_found"; conflict/"orchestration_finished". A repeated dedup key is a
     // success.
     virtual asio::awaitable<Result<void>> send(Message message) = 0;
+    // Starts it unless it runs already, and sends it that signal, in one. An ended one is an error,
+    // conflict/"orchestration_finished", unless the policy of the start is replace_terminal.
+    virtual asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, Message signal) = 0;
     virtual asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) = 0;
+    // Of all that the filter lets through, whatever its cursor and limit; by name and status.
+    virtual asio::awaitable<Result<std::vector<StatusCount>>> count(OrchestrationFilter filter) = 0;
+    // Children of the commands that are kept: one that has completed answers the new execution, one that ended
+    // otherwise begins anew. Errors: conflict/"orchestration_changed" when it is not as the reset has it;
+    // conflict/"children_running".
+    virtual asio::awaitable<Result<void>> reset(Reset reset) = 0;
 
     // Deletes what the rules let go: at most `most` orchestrations, and as many turns of former executions. To be
     // called again until there is nothing left to do.
