@@ -141,6 +141,16 @@ std::optional<std::int64_t> Call::query_number(std::string_view name, std::int64
     return out;
 }
 
+std::optional<Timestamp> Call::query_time(std::string_view name) const {
+    const auto text = query_text(name);
+    if (!text) return std::nullopt;
+    const auto time = parse_rfc3339(*text);
+    if (!time)
+        throw ErrorException(
+            invalid_fields({{std::string(name), "must be a time as in RFC 3339, such as 2026-11-21T05:04:57Z"}}));
+    return time;
+}
+
 std::optional<std::string> Call::query_choice(std::string_view name, const std::vector<std::string>& choices) const {
     auto text = query_text(name);
     if (text && std::ranges::find(choices, *text) == choices.end())

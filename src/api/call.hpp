@@ -48,6 +48,7 @@ class Call {
     // "true" or "false"; no value is true.
     bool query_flag(std::string_view name) const;
     std::optional<std::int64_t> query_number(std::string_view name, std::int64_t low, std::int64_t high) const;
+    std::optional<Timestamp> query_time(std::string_view name) const;
     // One of a few words.
     std::optional<std::string> query_choice(std::string_view name, const std::vector<std::string>& choices) const;
 

@@ -38,6 +38,8 @@ struct CommandLine {
     SignalOptions signal{};
     CancelOptions cancel{};
     TerminateOptions terminate{};
+    OrderOptions order{};
+    ResetOptions reset{};
 };
 
 // Fills `line`, which must stay where it is. nullopt, or the exit code when there is nothing left to do: help was asked

@@ -244,42 +244,7 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
     add_wait(operation_verb, o.wait, o.timeout);
     runs(operation_verb, line, &operation, o);
 
-    auto* group = add(app, "orchestrations", "See and steer the workflows behind operations")->alias("orch");
-    group->require_subcommand(1);
-    auto* list_verb = add(*group, "list", "List orchestrations, newest first");
-    line.orchestration_list.limit = 20;
-    list_verb->add_option("--name,-t", line.orchestration_list.name, "Of this type");
-    list_verb->add_option("--status,-s", line.orchestration_list.status);
-    list_verb->add_option("--id-prefix", line.orchestration_list.id_prefix);
-    list_verb->add_option("-l,--limit", line.orchestration_list.limit, "0: all")->capture_default_str();
-    runs(list_verb, line, &list_orchestrations, line.orchestration_list);
-
-    auto* show = add(*group, "show", "Show one orchestration")->alias("get");
-    show->add_option("ID", line.orchestration_show.id)->required();
-    show->add_flag("--history", line.orchestration_show.history, "Every event as it is stored");
-    show->add_flag("--all,-a", line.orchestration_show.all, "Also the middle of a long history");
-    show->add_option("--execution", line.orchestration_show.execution, "[the current one]");
-    runs(show, line, &show_orchestration, line.orchestration_show);
-
-    auto* signal = add(*group, "signal", "Send a signal");
-    signal->add_option("ID", line.signal.id)->required();
-    signal->add_option("SIGNAL", line.signal.name)->required();
-    signal->add_option("--payload", line.signal.payload, "JSON");
-    signal->add_option("--dedup-key", line.signal.dedup_key, "A second signal with the same key is dropped");
-    runs(signal, line, &signal_orchestration, line.signal);
-
-    auto* cancel = add(*group, "cancel", "Ask an orchestration to stop and clean up");
-    line.cancel.reason = "cancelled from the command line";
-    cancel->add_option("ID", line.cancel.id)->required();
-    cancel->add_option("--reason", line.cancel.reason)->capture_default_str();
-    runs(cancel, line, &cancel_orchestration, line.cancel);
-
-    auto* terminate = add(*group, "terminate", "End an orchestration at once, without its cleaning up");
-    line.terminate.reason = "terminated from the command line";
-    terminate->add_option("ID", line.terminate.id)->required();
-    terminate->add_option("--reason", line.terminate.reason)->capture_default_str();
-    terminate->add_flag("--yes,-y", line.terminate.yes, "Do not ask");
-    runs(terminate, line, &terminate_orchestration, line.terminate);
+    add_orchestration_verbs(app, line);
 
     add(app, "version", "Show the releases of this program and of the server")->callback([&line] {
         line.remote = [](Session& session) { return version(session); };

@@ -43,5 +43,7 @@ void runs(CLI::App* verb, CommandLine& line, int (*body)(Session&, const Options
 
 // The group "replication" of verbs.
 void add_replication_verbs(CLI::App& app, CommandLine& line);
+// The group "orchestrations" of verbs.
+void add_orchestration_verbs(CLI::App& app, CommandLine& line);
 
 }  // namespace toygres::cli

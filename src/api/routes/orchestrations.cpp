@@ -2,15 +2,32 @@
 #include "api/route.hpp"
 #include "api/views.hpp"
 
+#include <ranges>
+
 namespace toygres::api {
 namespace {
+
+// What to start when nobody with that id is there to be signalled.
+struct StartBody {
+    std::string name;
+    Json input;
+    std::optional<bool> replace_ended{};
+    std::optional<Json> tags{};
+};
+BOOST_DESCRIBE_STRUCT(StartBody, (), (name, input, replace_ended, tags))
 
 struct SignalBody {
     std::string name;
     Json payload;
     std::optional<std::string> dedup_key;
+    std::optional<StartBody> start{};
 };
-BOOST_DESCRIBE_STRUCT(SignalBody, (), (name, payload, dedup_key))
+BOOST_DESCRIBE_STRUCT(SignalBody, (), (name, payload, dedup_key, start))
+
+struct ResetBody {
+    std::int64_t event;
+};
+BOOST_DESCRIBE_STRUCT(ResetBody, (), (event))
 
 struct CancelBody {
     std::string reason;
@@ -30,20 +47,50 @@ void expect_length(const std::string& field, const std::string& text, std::size_
             invalid_fields({{field, "must be " + std::to_string(low) + " to " + std::to_string(high) + " bytes"}}));
 }
 
+// "team=blue,tier=gold" as an object.
+Json tags_of(const Call& call) {
+    Json out = Json::object();
+    const auto text = call.query_text("tags").value_or("");
+    for (const auto part : std::views::split(text, ',')) {
+        const std::string_view tag(part.begin(), part.end());
+        const auto sign = tag.find('=');
+        if (sign == 0 || sign == std::string_view::npos)
+            throw ErrorException(invalid_fields({{"tags", "must be name=value, several of them with commas between"}}));
+        out[std::string(tag.substr(0, sign))] = tag.substr(sign + 1);
+    }
+    return out;
+}
+
+// What listing and counting have in common.
+runtime::OrchestrationFilter filter_of(const Call& call) {
+    const auto status = call.query_choice("status", status_names());
+    return {.id_prefix = call.query_text("id_prefix"),
+            .name = call.query_text("name"),
+            .status = status ? enum_from<runtime::Status>(*status) : std::nullopt,
+            .created_after = call.query_time("created_after"),
+            .created_before = call.query_time("created_before"),
+            .tags = tags_of(call)};
+}
+
 // Newest first, without inputs and outputs.
 asio::awaitable<http::Response> list_orchestrations(Call& call) {
-    call.expect_query({"name", "status", "id_prefix", "limit", "page_token"});
+    call.expect_query(
+        {"name", "status", "id_prefix", "created_after", "created_before", "tags", "limit", "page_token"});
     const int limit = page_size(call);
-    const auto status = call.query_choice("status", status_names());
-    const runtime::OrchestrationFilter filter{.id_prefix = call.query_text("id_prefix"),
-                                              .name = call.query_text("name"),
-                                              .status = status ? enum_from<runtime::Status>(*status) : std::nullopt,
-                                              .after_key = key_cursor(call).value_or(0),
-                                              .limit = limit + 1};
-    const auto found = value_or_raise(co_await call.services().client.list(filter));
+    auto filter = filter_of(call);
+    filter.after_key = key_cursor(call).value_or(0);
+    filter.limit = limit + 1;
+    const auto found = value_or_raise(co_await call.services().client.list(std::move(filter)));
     co_return json_response(page(
         "orchestrations", found, limit, [](const runtime::OrchestrationRow& row) { return page_token(row.key); },
         [](const runtime::OrchestrationRow& row) { return summary(row); }));
+}
+
+// How many of each type are in each status.
+asio::awaitable<http::Response> count_orchestrations(Call& call) {
+    call.expect_query({"name", "status", "id_prefix", "created_after", "created_before", "tags"});
+    co_return json_response(
+        {{"counts", encode(value_or_raise(co_await call.services().client.count(filter_of(call))))}});
 }
 
 asio::awaitable<http::Response> get_orchestration(Call& call) {
@@ -61,15 +108,33 @@ asio::awaitable<http::Response> get_history(Call& call) {
     co_return json_response({{"id", row.id}, {"execution", execution}, {"events", encode(events)}});
 }
 
-// 202: it is in the orchestration's inbox for good. 409 when the orchestration has ended.
+// 202: it is in the orchestration's inbox for good. 409 when the orchestration has ended. With "start", 202 also when
+// it was not there: it is started, and has the signal.
 asio::awaitable<http::Response> post_signal(Call& call) {
     call.expect_query({});
     auto body = call.body<SignalBody>();
+    const auto& id = call.param("id");
+    auto& client = call.services().client;
     expect_length("name", body.name, 1, 128);
     if (body.dedup_key) expect_length("dedup_key", *body.dedup_key, 1, 128);
-    value_or_raise(co_await call.services().client.signal(call.param("id"), body.name, std::move(body.payload),
-                                                          body.dedup_key.value_or("")));
-    co_return json_response({{"id", call.param("id")}, {"signal", body.name}}, 202);
+    const auto key = body.dedup_key.value_or("");
+    if (!body.start) {
+        value_or_raise(co_await client.signal(id, body.name, std::move(body.payload), key));
+        co_return json_response({{"id", id}, {"signal", body.name}}, 202);
+    }
+    auto& start = *body.start;
+    expect_length("start.name", start.name, 1, 128);
+    if (start.tags && !start.tags->is_object())
+        throw ErrorException(invalid_fields({{"start.tags", "must be an object"}}));
+    const auto outcome = value_or_raise(co_await client.signal_with_start(
+        {.id = id,
+         .name = start.name,
+         .input = std::move(start.input),
+         .on_conflict = start.replace_ended.value_or(false) ? runtime::OnConflict::replace_terminal
+                                                            : runtime::OnConflict::use_existing,
+         .tags = std::move(start.tags).value_or(Json::object())},
+        body.name, std::move(body.payload), key));
+    co_return json_response({{"id", id}, {"signal", body.name}, {"started", outcome.created}}, 202);
 }
 
 // 202: it will be asked to stop and clean up after itself. 409 when it has ended.
@@ -90,13 +155,48 @@ asio::awaitable<http::Response> post_terminate(Call& call) {
     co_return json_response({{"id", call.param("id")}}, 202);
 }
 
+asio::awaitable<http::Response> accepted(Call& call, asio::awaitable<Result<void>> order) {
+    value_or_raise(co_await std::move(order));
+    co_return json_response({{"id", call.param("id")}}, 202);
+}
+
+// 202: its code will not run until it is resumed. 409 when it has ended.
+asio::awaitable<http::Response> post_pause(Call& call) {
+    call.expect_query({});
+    return accepted(call, call.services().client.pause(call.param("id")));
+}
+
+// 202: it will go on; one that is stuck is tried again. 409 when it has ended.
+asio::awaitable<http::Response> post_resume(Call& call) {
+    call.expect_query({});
+    return accepted(call, call.services().client.resume(call.param("id")));
+}
+
+// 202: it begins again with the step that failed. 409 when it runs, or nothing failed.
+asio::awaitable<http::Response> post_retry(Call& call) {
+    call.expect_query({});
+    return accepted(call, call.services().client.retry(call.param("id")));
+}
+
+// 202: it begins again, without what its history has from that event on. 409 when it runs.
+asio::awaitable<http::Response> post_reset(Call& call) {
+    call.expect_query({});
+    const auto event = call.body<ResetBody>().event;
+    return accepted(call, call.services().client.reset(call.param("id"), event));
+}
+
 constexpr Route routes[] = {
     {"GET", "/api/v1/orchestrations", Scope::read, list_orchestrations},
+    {"GET", "/api/v1/orchestration-counts", Scope::read, count_orchestrations},
     {"GET", "/api/v1/orchestrations/{id}", Scope::read, get_orchestration},
     {"GET", "/api/v1/orchestrations/{id}/history", Scope::read, get_history},
     {"POST", "/api/v1/orchestrations/{id}/signal", Scope::write, post_signal},
     {"POST", "/api/v1/orchestrations/{id}/cancel", Scope::write, post_cancel},
     {"POST", "/api/v1/orchestrations/{id}/terminate", Scope::write, post_terminate},
+    {"POST", "/api/v1/orchestrations/{id}/pause", Scope::write, post_pause},
+    {"POST", "/api/v1/orchestrations/{id}/resume", Scope::write, post_resume},
+    {"POST", "/api/v1/orchestrations/{id}/retry", Scope::write, post_retry},
+    {"POST", "/api/v1/orchestrations/{id}/reset", Scope::write, post_reset},
 };
 
 }  // namespace

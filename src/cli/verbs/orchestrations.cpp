@@ -39,14 +39,27 @@ void print_tree(Session& session, const Json& history, bool all) {
                         << (tree.empty() ? "nothing was done yet\n" : tree);
 }
 
-}  // namespace
-
-int list_orchestrations(Session& session, const OrchestrationListOptions& options) {
-    std::string target = "/api/v1/orchestrations";
+std::string with_filter(std::string target, const OrchestrationListOptions& options) {
     add_query(target, "name", options.name);
     add_query(target, "status", options.status);
     add_query(target, "id_prefix", options.id_prefix);
-    const auto found = all_pages(session, target, "orchestrations", options.limit);
+    add_query(target, "tags", fmt::format("{}", fmt::join(options.tags, ",")));
+    if (options.since.count() > 0) add_query(target, "created_after", format_rfc3339(now() - options.since));
+    return target;
+}
+
+// `flag` names where the text comes from.
+Json json_given(const std::string& flag, const std::string& text) {
+    auto value = parse_json(text);
+    if (!value) raise(ErrorKind::invalid, "bad_payload", flag + " must be JSON: " + value.error().message);
+    return *std::move(value);
+}
+
+}  // namespace
+
+int list_orchestrations(Session& session, const OrchestrationListOptions& options) {
+    const auto found =
+        all_pages(session, with_filter("/api/v1/orchestrations", options), "orchestrations", options.limit);
     if (session.print_raw(found)) return exit_ok;
     Table table({"ID", "TYPE", "VERSION", "STATUS", "STARTED"});
     for (const auto& o : found.at("orchestrations"))
@@ -54,6 +67,15 @@ int list_orchestrations(Session& session, const OrchestrationListOptions& option
                    age(text_at(o, "created_at"), now()) + " ago"});
     if (table.size() > 0) session.console.out << table.text() << "\n";
     session.console.out << fmt::format("{} orchestration{} found\n", table.size(), table.size() == 1 ? "" : "s");
+    return exit_ok;
+}
+
+int count_orchestrations(Session& session, const OrchestrationListOptions& options) {
+    const auto found = session.api.get(with_filter("/api/v1/orchestration-counts", options));
+    if (session.print_raw(found)) return exit_ok;
+    Table table({"TYPE", "STATUS", "COUNT"});
+    for (const auto& c : found.at("counts")) table.add({text_at(c, "name"), text_at(c, "status"), text_at(c, "count")});
+    session.console.out << (table.size() > 0 ? table.text() : "no orchestrations found\n");
     return exit_ok;
 }
 
@@ -89,14 +111,16 @@ int show_orchestration(Session& session, const OrchestrationShowOptions& options
 
 int signal_orchestration(Session& session, const SignalOptions& options) {
     Json body = {{"name", options.name}};
-    if (!options.payload.empty()) {
-        auto payload = parse_json(options.payload);
-        if (!payload) raise(ErrorKind::invalid, "bad_payload", "--payload must be JSON: " + payload.error().message);
-        body["payload"] = *std::move(payload);
+    if (!options.payload.empty()) body["payload"] = json_given("--payload", options.payload);
+    if (!options.start.empty()) {
+        body["start"] = {{"name", options.start}, {"replace_ended", options.replace}};
+        if (!options.input.empty()) body["start"]["input"] = json_given("--input", options.input);
     }
     if (!options.dedup_key.empty()) body["dedup_key"] = options.dedup_key;
     const auto answer = value_or_raise(session.api.call("POST", orchestration_path(options.id, "/signal"), body));
-    if (!session.print_raw(answer)) session.console.out << "The signal is in the inbox of " << options.id << "\n";
+    if (session.print_raw(answer)) return exit_ok;
+    if (answer.value("started", false)) session.console.out << options.id << " starts\n";
+    session.console.out << "The signal is in the inbox of " << options.id << "\n";
     return exit_ok;
 }
 
@@ -119,6 +143,24 @@ int terminate_orchestration(Session& session, const TerminateOptions& options) {
     const auto answer = value_or_raise(
         session.api.call("POST", orchestration_path(options.id, "/terminate"), {{"reason", options.reason}}));
     if (!session.print_raw(answer)) console.out << options.id << " ends\n";
+    return exit_ok;
+}
+
+int order_orchestration(Session& session, const OrderOptions& options) {
+    const auto answer = value_or_raise(session.api.call("POST", orchestration_path(options.id, "/" + options.order)));
+    if (session.print_raw(answer)) return exit_ok;
+    const auto* words = options.order == "pause"    ? " pauses: \"resume\" lets it go on"
+                        : options.order == "resume" ? " goes on"
+                                                    : " begins again with the step that failed";
+    session.console.out << options.id << words << "\n";
+    return exit_ok;
+}
+
+int reset_orchestration(Session& session, const ResetOptions& options) {
+    const auto answer =
+        value_or_raise(session.api.call("POST", orchestration_path(options.id, "/reset"), {{"event", options.event}}));
+    if (!session.print_raw(answer))
+        session.console.out << fmt::format("{} begins again before event {}\n", options.id, options.event);
     return exit_ok;
 }
 

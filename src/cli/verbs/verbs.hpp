@@ -129,9 +129,12 @@ struct OrchestrationListOptions {
     std::string name;
     std::string status;
     std::string id_prefix;
+    std::vector<std::string> tags;    // "name=value"
+    std::chrono::milliseconds since;  // 0: whenever
     int limit;
 };
 int list_orchestrations(Session& session, const OrchestrationListOptions& options);
+int count_orchestrations(Session& session, const OrchestrationListOptions& options);
 
 struct OrchestrationShowOptions {
     std::string id;
@@ -146,6 +149,9 @@ struct SignalOptions {
     std::string name;
     std::string payload;  // JSON; empty: none
     std::string dedup_key;
+    std::string start;  // type of what is started, unless it runs; empty: nothing
+    std::string input;  // of that, JSON; empty: none
+    bool replace;       // also when one has ended
 };
 int signal_orchestration(Session& session, const SignalOptions& options);
 
@@ -161,6 +167,18 @@ struct TerminateOptions {
     bool yes;
 };
 int terminate_orchestration(Session& session, const TerminateOptions& options);
+
+struct OrderOptions {
+    std::string id;
+    std::string order;  // "pause", "resume" or "retry"
+};
+int order_orchestration(Session& session, const OrderOptions& options);
+
+struct ResetOptions {
+    std::string id;
+    int event;
+};
+int reset_orchestration(Session& session, const ResetOptions& options);
 
 int version(Session& session);
 

@@ -115,3 +115,65 @@ TEST_CASE("orchestrations: are shown, signalled and cancelled under ids with sla
     CHECK(finished.status == 409);
     CHECK(code_of(finished) == "orchestration_finished");
 }
+
+TEST_CASE("orchestrations: are paused, resumed and begun again; what may not be is a conflict") {
+    World world;
+    value_or_raise(run(world.io, world.client.start({.id = "o", .name = "child", .input = Json::object()})));
+    const std::string path = "/api/v1/orchestrations/o";
+    for (const auto* order : {"pause", "resume"}) {
+        CHECK(world.call("POST", path + "/" + order).status == 202);
+        CHECK(world.sql(fmt::format("SELECT 1 FROM inbox WHERE kind = '{}'", order)).size() == 1);
+        CHECK(world.call("POST", std::string("/api/v1/orchestrations/nothing/") + order).status == 404);
+    }
+    CHECK(code_of(world.call("POST", path + "/retry")) == "orchestration_running");
+    CHECK(code_of(world.call("POST", path + "/reset", {{"event", 1}})) == "orchestration_running");
+    CHECK(fields_of(world.call("POST", path + "/reset", Json::object())) == std::vector<std::string>{"event"});
+    world.sql("UPDATE orchestrations SET status = 'failed', finished_at = now(), next_event = 3");
+    CHECK(code_of(world.call("POST", path + "/retry")) == "history_pruned");
+    world.sql(
+        "INSERT INTO history SELECT key, 1, 1, '[{\"kind\": \"started\"}, {\"kind\": "
+        "\"failed\", \"data\": {}}]' FROM orchestrations");
+    CHECK(code_of(world.call("POST", path + "/retry")) == "nothing_failed");
+    CHECK(code_of(world.call("POST", path + "/reset", {{"event", 3}})) == "no_such_event");
+    CHECK(world.call("POST", path + "/reset", {{"event", 1}}).status == 202);
+    CHECK(world.sql("SELECT 1 FROM orchestrations WHERE execution = 2 AND finished_at IS NULL").size() == 1);
+}
+
+TEST_CASE("orchestrations: a signal may start what it is for") {
+    World world;
+    const Json body = {{"name", "go"}, {"payload", 1}, {"start", {{"name", "child"}, {"input", {{"a", 1}}}}}};
+    for (const bool first : {true, false})
+        CHECK(json_of(world.call("POST", "/api/v1/orchestrations/o/signal", body)).at("started") == first);
+    CHECK(world.sql("SELECT 1 FROM inbox WHERE kind = 'signal'").size() == 2);
+    CHECK(json_of(world.call("GET", "/api/v1/orchestrations/o")).at("input") == Json{{"a", 1}});
+    world.sql("UPDATE orchestrations SET status = 'completed', finished_at = now()");
+    CHECK(code_of(world.call("POST", "/api/v1/orchestrations/o/signal", body)) == "orchestration_finished");
+    auto again = body;
+    again["start"]["replace_ended"] = true;
+    CHECK(json_of(world.call("POST", "/api/v1/orchestrations/o/signal", again)).at("started") == true);
+    again["start"]["tags"] = 1;
+    CHECK(fields_of(world.call("POST", "/api/v1/orchestrations/o/signal", again)) ==
+          std::vector<std::string>{"start.tags"});
+}
+
+TEST_CASE("orchestrations: are found and counted by tags and times") {
+    World world;
+    for (const auto* id : {"a", "b"})
+        value_or_raise(
+            run(world.io,
+                world.client.start(
+                    {.id = id, .name = "child", .input = Json::object(), .tags = {{"team", id}, {"tier", "gold"}}})));
+    const auto found = [&](const std::string& query) {
+        return json_of(world.call("GET", "/api/v1/orchestrations?" + query)).at("orchestrations").size();
+    };
+    CHECK(found("tags=tier=gold") == 2);
+    CHECK(found("tags=tier=gold,team=a") == 1);
+    CHECK(found("tags=tier=lead") == 0);
+    CHECK(found("created_after=2026-01-01T00:00:00Z") == 2);
+    CHECK(found("created_before=2026-01-01T00:00:00Z") == 0);
+    CHECK(fields_of(world.call("GET", "/api/v1/orchestrations?created_after=yesterday")) ==
+          std::vector<std::string>{"created_after"});
+    CHECK(fields_of(world.call("GET", "/api/v1/orchestrations?tags=gold")) == std::vector<std::string>{"tags"});
+    CHECK(json_of(world.call("GET", "/api/v1/orchestration-counts?tags=team=a")).at("counts") ==
+          Json{{{"name", "child"}, {"status", "pending"}, {"count", 1}}});
+}

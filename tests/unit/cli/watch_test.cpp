@@ -100,6 +100,17 @@ TEST_CASE("orchestrations: ids with slashes reach the server whole") {
     CHECK(server.requests().size() == asked);
     CHECK(with({"orchestrations", "terminate", "a/1/b", "--yes"}).code == 0);
     CHECK(server.requests().back().target == "/api/v1/orchestrations/a%2F1%2Fb/terminate");
+    for (const auto* order : {"pause", "resume", "retry"}) {
+        CHECK(with({"orchestrations", order, "a/1/b"}).code == 0);
+        CHECK(server.requests().back().target == std::string("/api/v1/orchestrations/a%2F1%2Fb/") + order);
+    }
+    CHECK(with({"orchestrations", "reset", "a/1/b", "--event", "7"}).code == 0);
+    CHECK(Json::parse(server.requests().back().body) == Json{{"event", 7}});
+    CHECK(with({"orchestrations", "reset", "a/1/b"}).code == 2);
+    CHECK(with({"orchestrations", "signal", "a/1/b", "go", "--start", "child", "--input", "[1]"}).code == 0);
+    CHECK(Json::parse(server.requests().back().body).at("start") ==
+          Json{{"name", "child"}, {"input", {1}}, {"replace_ended", false}});
+    CHECK(with({"orchestrations", "signal", "a/1/b", "go", "--input", "[1]"}).code == 2);
 }
 
 TEST_CASE("connect: becomes psql with the password in its environment and the CA at hand") {
