@@ -19,8 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The newest server that is installed.
-std::string binaries() {
+}  // namespace
+
+std::string server_binaries() {
     std::vector<int> majors;
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql", ec))
@@ -28,6 +29,8 @@ std::string binaries() {
     if (majors.empty()) raise(ErrorKind::not_found, "no_postgres", "no PostgreSQL server is installed");
     return fmt::format("/usr/lib/postgresql/{}/bin", *std::ranges::max_element(majors));
 }
+
+namespace {
 
 // PostgreSQL refuses to run as root.
 std::string as_server_user() {
@@ -43,7 +46,7 @@ void shell(const std::string& command) {
 
 struct PostgresServer::Impl {
     std::string root = (fs::temp_directory_path() / ("toygres-pg-" + random_hex(8))).string();
-    std::string bin = binaries();
+    std::string bin = server_binaries();
     int databases = 0;
     bool running = false;
 

@@ -5,6 +5,9 @@
 
 namespace toygres::test {
 
+// Directory of initdb and its like, of the newest server that is installed. Throws when there is none.
+std::string server_binaries();
+
 class PostgresServer {
   public:
     // Starts one; throws when the binaries are missing. Default settings: fsync on.
