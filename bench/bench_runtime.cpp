@@ -1,13 +1,8 @@
 // How many durable orchestrations a second the runtime carries on a PostgreSQL with default settings (fsync on), and
 // how long one takes, beside what the same server does with bare commits in the same run.
 #include "base/log.hpp"
-#include "cms/migrator.hpp"
-#include "runtime/host/client.hpp"
-#include "runtime/host/host.hpp"
-#include "runtime/store/pg_store.hpp"
 #include "support/measure.hpp"
-#include "support/postgres.hpp"
-#include "support/run.hpp"
+#include "support/runtime_world.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -21,15 +16,14 @@ namespace {
 
 using namespace toygres::runtime;
 using namespace std::chrono_literals;
-using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t payload_bytes = 256;
-constexpr auto schema = "toygres_cms";
 
 struct Options {
     int seconds = 15;
     int warm_up_seconds = 4;
     int in_flight = 256;
+    int big = 10'000;
 };
 
 struct Payload {
@@ -55,37 +49,54 @@ template <int steps> struct Chain {
     }
 };
 
-double seconds_since(SteadyClock::time_point began) {
-    return std::chrono::duration<double>(SteadyClock::now() - began).count();
-}
-
-// One process of the runtime, wired as the server wires it.
-struct World {
-    explicit World(const std::string& conninfo)
-        : pool(std::make_shared<pg::Pool>(
-              io.get_executor(), pg::PoolOptions{.conninfo = conninfo, .search_path = schema, .connections_max = 16})),
-          store(io.get_executor(), {.conninfo = conninfo, .schema = schema}, pool) {
-        orchestrations.add<Chain<1>>();
-        orchestrations.add<Chain<5>>();
-        activities.add<Echo>();
-        host.on_finished = [this](const std::string& id) { client.finished(id); };
-        test::run(io, host.start());
-        while (host.owned_shards() < 64) io.run_one();
+struct Parallel {
+    static constexpr std::string_view name = "five_at_once";
+    static constexpr int version = 1;
+    using Input = Payload;
+    using Output = Payload;
+    static Task<Payload> run(OrchestrationContext& ctx, Payload in) {
+        std::vector<Future<Payload>> all;
+        for (int i = 0; i < 5; ++i) all.push_back(ctx.call<Echo>(in));
+        co_return (co_await ctx.all(std::move(all))).front();
     }
-    ~World() {
-        test::run(io, host.stop());
-        pool->close();
-    }
+};
 
-    asio::io_context io;
-    SystemClock clock{io.get_executor()};
-    std::shared_ptr<pg::Pool> pool;
-    PgStore store;
-    OrchestrationRegistry orchestrations;
-    ActivityRegistry activities;
-    Services services;
-    Host host{io, store, clock, orchestrations, activities, services, {}};
-    Client client{io.get_executor(), store, clock, &host};
+struct Count {
+    int value;
+};
+BOOST_DESCRIBE_STRUCT(Count, (), (value))
+
+// One after the other, and how long each thousand took by the times that it recorded, in ms.
+struct Long {
+    static constexpr std::string_view name = "long";
+    static constexpr int version = 1;
+    using Input = Count;
+    using Output = std::vector<std::int64_t>;
+    static Task<Output> run(OrchestrationContext& ctx, Count in) {
+        Output out;
+        const Payload payload{std::string(payload_bytes, 'x')};
+        auto began = ctx.now();
+        for (int i = 1; i <= in.value; ++i) {
+            co_await ctx.call<Echo>(payload);
+            if (i % 1000 == 0) {
+                out.push_back((ctx.now() - began).count());
+                began = ctx.now();
+            }
+        }
+        co_return out;
+    }
+};
+
+struct FanIn {
+    static constexpr std::string_view name = "fan_in";
+    static constexpr int version = 1;
+    using Input = Count;
+    using Output = Count;
+    static Task<Count> run(OrchestrationContext& ctx, Count in) {
+        std::vector<Future<Payload>> all;
+        for (int i = 0; i < in.value; ++i) all.push_back(ctx.call<Echo>(Payload{std::to_string(i)}));
+        co_return Count{static_cast<int>((co_await ctx.all(std::move(all))).size())};
+    }
 };
 
 // Starts one and waits for its result; anything but success ends the benchmark.
@@ -100,7 +111,7 @@ void rethrow(std::exception_ptr failure) {
 }
 
 // Closed loop: as soon as one ends, the next begins.
-struct Load {
+template <class O> struct Load {
     World& world;
     bool stopping = false;
     int lanes = 0;
@@ -109,17 +120,13 @@ struct Load {
 
     asio::awaitable<void> lane() {
         while (!stopping) {
-            co_await run_one<Chain<5>>(world.client, fmt::format("load-{}", next++));
+            co_await run_one<O>(world.client, fmt::format("{}-{}", O::name, next++));
             ++finished;
         }
         --lanes;
     }
     void begin(int in_flight) {
         for (; lanes < in_flight; ++lanes) asio::co_spawn(world.io, lane(), rethrow);
-    }
-    void run_for(std::chrono::seconds time) {
-        const auto end = SteadyClock::now() + time;
-        while (SteadyClock::now() < end) world.io.run_one_until(end);
     }
     void drain() {
         stopping = true;
@@ -178,29 +185,19 @@ Volumes volumes(const test::PostgresServer& server) {
     return {row[0].as<double>(), row[1].as<double>()};
 }
 
-void run(const Options& options) {
-    Report report(
-        "Durable runtime: orchestrations of 5 sequential activities with payloads of 256 bytes, beside PostgreSQL");
-    test::PostgresServer server;
-    log::to_file(server.directory() + "/toygres.log");
-
-    report.heading("floor: single-row commits of this PostgreSQL (pgbench)");
-    const double floor_1 = floor_commits_per_s(server, 1);
-    report.figure("floor_commits_per_s", floor_1, "1 client");
-    const double floor_8 = floor_commits_per_s(server, 8);
-    report.figure("floor_commits_8_clients_per_s", floor_8, "8 clients");
-
-    value_or_raise(cms::migrate(server.conninfo(), schema));
-    World world(server.conninfo());
-    Load load{world};
+// Orchestrations a second.
+template <class O>
+double throughput(World& world, const test::PostgresServer& server, const Options& options, Report& report,
+                  const std::string& key, double floor_commits_per_s) {
+    Load<O> load{world};
     load.begin(options.in_flight);
-    load.run_for(std::chrono::seconds(options.warm_up_seconds));
+    world.run_for(std::chrono::seconds(options.warm_up_seconds));
     const auto volumes_before = volumes(server);
     const double server_before = tree_cpu_s(server.pid());
     const double own_before = own_cpu_s();
     const auto finished_before = load.finished;
     const auto began = SteadyClock::now();
-    load.run_for(std::chrono::seconds(options.seconds));
+    world.run_for(std::chrono::seconds(options.seconds));
     const double elapsed_s = seconds_since(began);
     const double server_cpu_s = tree_cpu_s(server.pid()) - server_before;
     const double own_s = own_cpu_s() - own_before;
@@ -208,22 +205,66 @@ void run(const Options& options) {
     const auto volumes_after = volumes(server);
     load.drain();
     const double per_s = count / elapsed_s;
+    report.figure(key + "_per_s", per_s, "started, 5 activities, result read");
+    report.figure(key + "_ratio_to_floor", per_s / floor_commits_per_s, "orchestrations per commit of 8 clients");
+    report.figure(key + "_postgres_cpu_percent", 100 * server_cpu_s / elapsed_s, "of one core");
+    report.figure(key + "_process_cpu_percent", 100 * own_s / elapsed_s, "of one core");
+    report.figure(key + "_wal_bytes", (volumes_after.wal_bytes - volumes_before.wal_bytes) / count, "for each");
+    report.figure(key + "_history_bytes", (volumes_after.history_bytes - volumes_before.history_bytes) / count,
+                  "for each: table, TOAST and index");
+    return per_s;
+}
 
-    report.heading(fmt::format("throughput: {} in flight for {:.1f} s", options.in_flight, elapsed_s));
-    report.figure("orchestrations_per_s", per_s, "started, 5 activities, result read");
-    report.figure("ratio_to_floor_commits", per_s / floor_1, "orchestrations per commit of 1 client");
-    report.figure("ratio_to_floor_commits_8_clients", per_s / floor_8, "orchestrations per commit of 8 clients");
-    report.figure("postgres_cpu_percent", 100 * server_cpu_s / elapsed_s, "of one core");
-    report.figure("process_cpu_percent", 100 * own_s / elapsed_s, "of one core");
-    report.figure("wal_bytes_per_orchestration", (volumes_after.wal_bytes - volumes_before.wal_bytes) / count, "");
-    report.figure("history_bytes_per_orchestration",
-                  (volumes_after.history_bytes - volumes_before.history_bytes) / count, "table, TOAST and index");
+template <class O> typename O::Output run_big(World& world, const std::string& id, int size) {
+    return test::run(world.io, [](World& w, std::string of, int n) -> asio::awaitable<typename O::Output> {
+        value_or_raise(co_await w.client.start<O>(of, Count{n}));
+        const auto row = value_or_raise(co_await w.client.wait(of, 600s));
+        if (row.status != Status::completed) raise(ErrorKind::internal, "orchestration_failed", row.error.dump());
+        co_return decode<typename O::Output>(row.output);
+    }(world, id, size));
+}
+
+void big_ones(World& world, const Options& options, Report& report) {
+    report.heading(fmt::format("one orchestration of {} activities, nothing beside it", options.big));
+    auto began = SteadyClock::now();
+    const auto thousands_ms = run_big<Long>(world, "long", options.big);
+    report.figure("sequential_activities_per_s", options.big / seconds_since(began), "one after the other");
+    report.figure("sequential_first_thousand_per_s", 1e6 / static_cast<double>(thousands_ms.front()), "");
+    report.figure("sequential_last_thousand_per_s", 1e6 / static_cast<double>(thousands_ms.back()), "");
+    began = SteadyClock::now();
+    run_big<FanIn>(world, "fan-in", options.big);
+    report.figure("fan_in_s", seconds_since(began), "all at once, until the last is in");
+}
+
+void run(const Options& options) {
+    Report report("Durable runtime: orchestrations of activities with payloads of 256 bytes, beside PostgreSQL");
+    test::PostgresServer server;
+    log::to_file(server.directory() + "/toygres.log");
+
+    report.heading("floor: single-row commits of this PostgreSQL (pgbench)");
+    report.figure("floor_commits_per_s", floor_commits_per_s(server, 1), "1 client");
+    const double floor_8 = floor_commits_per_s(server, 8);
+    report.figure("floor_commits_8_clients_per_s", floor_8, "8 clients");
+
+    World world(server.conninfo(), [](World& w) {
+        w.orchestrations.add<Chain<1>>();
+        w.orchestrations.add<Chain<5>>();
+        w.orchestrations.add<Parallel>();
+        w.orchestrations.add<Long>();
+        w.orchestrations.add<FanIn>();
+        w.activities.add<Echo>();
+    });
+    world.start();
+    report.heading(fmt::format("throughput: {} in flight for {} s", options.in_flight, options.seconds));
+    const double per_s = throughput<Chain<5>>(world, server, options, report, "sequential", floor_8);
+    throughput<Parallel>(world, server, options, report, "parallel", floor_8);
 
     const double open_per_s = std::max(1.0, per_s * 0.05);
     const auto latencies = latencies_ms(world, open_per_s, std::chrono::seconds(std::max(5, options.seconds / 2)));
     report.heading(fmt::format("latency: one activity, start to result, {:.0f}/s begun by the clock", open_per_s));
     report.figure("latency_p50_ms", percentile(latencies, 0.5), fmt::format("of {}", latencies.size()));
     report.figure("latency_p99_ms", percentile(latencies, 0.99), "");
+    big_ones(world, options, report);
     report.finish();
 }
 
@@ -239,6 +280,9 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--in-flight", options.in_flight, "orchestrations")
         ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    app.add_option("--big", options.big, "activities of one orchestration")
+        ->check(CLI::Range(1'000, 20'000))
         ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     try {
