@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -93,6 +94,39 @@ class Scene {
         check(number);
     }
 
+    // One that kills whoever runs it, beside others.
+    void run_killer(int number) {
+        const auto poison = database_.directory() + "/poison";
+        std::ofstream(poison) << "poison";
+        ::setenv(poison_variable, poison.c_str(), 1);
+        for (auto& worker : workers_) worker.reset();
+        mend();
+        const auto id = id_of(number, "killer");
+        persist([&](Client& client) { return start_one(client, number, "killer"); });
+        start(number);
+        send_signals(number);
+        const auto status = fmt::format(
+            "SELECT status || coalesce(' ' || (error ->> 'code'), '') FROM orchestrations WHERE id = '{}'", id);
+        int deaths = 0;
+        for (const auto end = std::chrono::steady_clock::now() + 120s;
+             ask(status) != "stuck quarantined" && std::chrono::steady_clock::now() < end;) {
+            for (auto& worker : workers_)
+                if (worker->ended()) {
+                    ++deaths;
+                    worker.emplace(database_, "");
+                }
+            std::this_thread::sleep_for(5ms);
+        }
+        CHECK(ask(status) == "stuck quarantined");
+        CHECK(deaths == 3);  // whoever runs it took over from one that was killed, and is careful
+        await_ends(number);
+        check(number);
+        std::filesystem::remove(poison);
+        persist([&](Client& client) { return client.resume(id); });
+        await_ends(number, "killer");
+        CHECK(ask(status) == "completed");
+    }
+
   private:
     int between(int low, int high) { return std::uniform_int_distribution(low, high)(random_); }
 
@@ -169,15 +203,15 @@ class Scene {
 
     static std::string id_of(int number, const std::string& type) { return fmt::format("x-{}-{}", number, type); }
 
+    static asio::awaitable<Result<void>> start_one(Client& client, int number, std::string type) {
+        const auto outcome = co_await client.start({.id = id_of(number, type),
+                                                    .name = type,
+                                                    .input = encode(Number{number}),
+                                                    .on_conflict = OnConflict::use_existing});
+        co_return outcome ? Result<void>() : std::unexpected(outcome.error());
+    }
     void start(int number) {
-        for (const auto& type : types)
-            persist([&](Client& client) -> asio::awaitable<Result<void>> {
-                const auto outcome = co_await client.start({.id = id_of(number, type),
-                                                            .name = type,
-                                                            .input = encode(Number{number}),
-                                                            .on_conflict = OnConflict::use_existing});
-                co_return outcome ? Result<void>() : std::unexpected(outcome.error());
-            });
+        for (const auto& type : types) persist([&](Client& client) { return start_one(client, number, type); });
     }
 
     void send_signals(int number) {
@@ -203,12 +237,13 @@ class Scene {
             }
     }
 
-    void await_ends(int number) {
+    // Of all but killers, or of one type alone.
+    void await_ends(int number, const std::string& type = {}) {
         const auto open = fmt::format(
-            "SELECT string_agg(id || ' ' || status, ', ') FROM orchestrations WHERE id LIKE 'x-{}-%' AND finished_at "
+            "SELECT string_agg(id || ' ' || status, ', ') FROM orchestrations WHERE id LIKE 'x-{}-{}%' AND finished_at "
             "IS "
-            "NULL",
-            number);
+            "NULL AND {}",
+            number, type, type.empty() ? "name <> 'killer'" : "true");
         std::string left;
         for (const auto end = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < end;) {
             left = ask(open);
@@ -253,4 +288,9 @@ TEST_CASE("crashes: whatever happens to processes and database, every orchestrat
     const int runs = from_environment("TOYGRES_CRASH_RUNS", 40);
     Scene scene(static_cast<std::uint64_t>(from_environment("TOYGRES_CRASH_SEED", 1)));
     for (int number = 1; number <= runs; ++number) scene.run(number);
+}
+
+TEST_CASE("crashes: an orchestration that kills its process is quarantined after three takeovers, and others end") {
+    Scene scene(1);
+    for (int number = 1; number <= 3; ++number) scene.run_killer(number);
 }

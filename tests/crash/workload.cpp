@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
+#include <unistd.h>
+
 namespace toygres::crash {
 
 using namespace std::chrono_literals;
@@ -85,6 +88,19 @@ struct Sleeper {
     }
 };
 
+struct Killer {
+    static constexpr std::string_view name = "killer";
+    static constexpr int version = 1;
+    using Input = Number;
+    using Output = Number;
+    static Task<Number> run(OrchestrationContext& ctx, Number in) {
+        in = co_await ctx.call<Add>(in, patient);
+        if (const char* poison = std::getenv(poison_variable); poison != nullptr && ::access(poison, F_OK) == 0)
+            ::raise(SIGKILL);
+        co_return co_await ctx.call<Add>(in, patient);
+    }
+};
+
 // Until it is cancelled; then it cleans up.
 struct Cleaner {
     static constexpr std::string_view name = "cleaner";
@@ -124,6 +140,7 @@ void add_workload(OrchestrationRegistry& orchestrations, ActivityRegistry& activ
     orchestrations.add<Collector>();
     orchestrations.add<Sleeper>();
     orchestrations.add<Cleaner>();
+    orchestrations.add<Killer>();
     activities.add<Add>();
     activities.add_step<Deposit>();
 }

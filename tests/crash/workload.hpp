@@ -39,6 +39,9 @@ struct Deposit {
 
 void add_workload(OrchestrationRegistry& orchestrations, ActivityRegistry& activities);
 
+// Beside the types below: "killer" ends the process that runs it with SIGKILL, while there is a file of this name.
+inline constexpr auto poison_variable = "TOYGRES_CRASH_POISON";
+
 // How an orchestration of that type and input has to end, whatever happened meanwhile.
 struct Expected {
     Status status;

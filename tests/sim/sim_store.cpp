@@ -145,6 +145,27 @@ asio::awaitable<Result<void>> SimStore::notify(std::vector<int> shards) {
     co_return Result<void>();
 }
 
+asio::awaitable<Result<void>> SimStore::put_on_trial(std::int64_t worker, std::vector<std::string> orchestrations) {
+    auto out = co_await call<Nothing>(fmt::format("put_on_trial {}", orchestrations.size()), Access::write,
+                                      [this, worker, orchestrations]() -> Result<Nothing> {
+                                          return now<Nothing>(told(inner_.put_on_trial(worker, orchestrations)));
+                                      });
+    if (!out) co_return std::unexpected(std::move(out).error());
+    co_return Result<void>();
+}
+
+asio::awaitable<Result<std::vector<Suspect>>> SimStore::suspects(std::vector<std::int64_t> dead) {
+    return call<std::vector<Suspect>>("suspects", Access::write, [this, dead] { return now(inner_.suspects(dead)); });
+}
+
+asio::awaitable<Result<void>> SimStore::acquit(std::vector<std::string> orchestrations) {
+    auto out = co_await call<Nothing>("acquit", Access::write, [this, orchestrations]() -> Result<Nothing> {
+        return now<Nothing>(told(inner_.acquit(orchestrations)));
+    });
+    if (!out) co_return std::unexpected(std::move(out).error());
+    co_return Result<void>();
+}
+
 // Notices are heard late, or not at all: a listening session that broke tells nothing of what it missed.
 asio::awaitable<Result<std::vector<int>>> SimStore::next_notice() {
     Pause pause(executor_, clock_);

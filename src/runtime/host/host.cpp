@@ -18,7 +18,8 @@ Host::Host(asio::io_context& io, Store& store, Clock& clock, const Orchestration
       timers_(clock),
       membership_wake_(io.get_executor(), clock),
       inbox_wake_(io.get_executor(), clock),
-      drain_wake_(io.get_executor(), clock) {}
+      drain_wake_(io.get_executor(), clock),
+      trial_wake_(io.get_executor(), clock) {}
 
 Host::~Host() {
     for (auto& [id, live] : live_) {
@@ -69,6 +70,7 @@ asio::awaitable<void> Host::stop() {
     if (stopping_) co_return;
     stopping_ = true;
     membership_wake_.wake();
+    trial_wake_.wake();
     inbox_wake_.wake();
     if (!committer_) co_return;
     std::vector<int> shards;

@@ -23,6 +23,8 @@ struct HostOptions {
     std::size_t activities_max = 256;             // running at once; more wait in order
     bool evict_every_turn = false;                // test mode: every turn replays its history
     std::size_t live_max = 20'000;                // executions kept in memory; more are evicted when idle
+    std::chrono::milliseconds careful{60'000};    // after taking over from one that died: see host_trials.cpp
+    int deaths_max = 3;                           // of owners that an orchestration may have caused
 };
 
 class Host {
@@ -78,6 +80,18 @@ class Host {
     void forget(const LivePtr& live);
     std::optional<ShardEpoch> epoch_of(int shard) const;
     bool still_owned(const ShardEpoch& shard) const;
+
+    // trials (host_trials.cpp)
+    void took_over_from(std::set<std::int64_t> dead);
+    bool careful() const;
+    asio::awaitable<void> hold_trials();
+    asio::awaitable<void> count_deaths();
+    std::vector<LivePtr> next_on_trial();
+    asio::awaitable<void> try_together(std::vector<LivePtr> lives);
+    bool quarantine(const LivePtr& live);
+    asio::awaitable<void> note_trial(std::vector<std::string> ids);
+    asio::awaitable<void> acquit(std::vector<std::string> ids);
+    static bool quarantined(const Live& live);
 
     // inbox (host_inbox.cpp)
     asio::awaitable<void> listen();
@@ -157,6 +171,12 @@ class Host {
     Pause membership_wake_;
     Pause inbox_wake_;
     Pause drain_wake_;
+    Pause trial_wake_;
+    std::deque<LivePtr> on_trial_;                // wait for a turn of theirs
+    std::map<std::string, int> suspects_;         // deaths
+    std::set<std::int64_t> dead_;                 // whose last trials are yet to be counted
+    std::chrono::milliseconds careful_until_{0};  // by the clock's uptime
+    bool holding_trials_ = false;
     int spawned_ = 0;
     bool stopping_ = false;
     bool healthy_ = false;

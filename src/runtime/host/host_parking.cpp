@@ -68,6 +68,7 @@ bool Host::obey(const LivePtr& live) {
     out.turn.next_event = live->row.next_event;
     out.turn.status = pause ? Status::paused : live->row.next_event > 1 ? Status::running : Status::pending;
     log::info(pause ? "orchestration.paused" : "orchestration.resumed", {{"orchestration", live->row.id}});
+    if (!pause && suspects_.erase(live->row.id) > 0) spawn(acquit({live->row.id}));
     commit(live, std::move(out));
     return true;
 }

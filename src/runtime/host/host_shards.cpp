@@ -75,7 +75,13 @@ asio::awaitable<void> Host::look_at_membership() {
     }
     if (claimed->empty()) co_return;
     log::info("shard.claimed", {{"count", claimed->size()}, {"worker", worker_}});
-    for (const auto& [shard, epoch] : *claimed) owned_[shard] = epoch;
+    std::set<std::int64_t> dead;
+    for (const auto& [shard, epoch] : *claimed) {
+        owned_[shard] = epoch;
+        const auto before = std::ranges::find(free, shard, &ShardView::shard)->owner;
+        if (before != 0 && before != worker_) dead.insert(before);
+    }
+    took_over_from(std::move(dead));
     spawn(load_shards(*claimed));
 }
 

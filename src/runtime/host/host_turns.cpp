@@ -28,14 +28,24 @@ void Host::post(const LivePtr& live, Arrival arrival) {
 void Host::schedule(const LivePtr& live) {
     if (live->state != LiveState::idle || live->dropped) return;
     live->state = LiveState::scheduled;
-    asio::post(io_, [this, live] { run_turn(live); });
+    if (holding_trials_) {
+        on_trial_.push_back(live);
+        trial_wake_.wake();
+    } else {
+        asio::post(io_, [this, live] { run_turn(live); });
+    }
 }
 
 void Host::run_turn(const LivePtr& live) {
     if (live->dropped || draining_.contains(live->shard)) return;
     live->state = LiveState::idle;
     if (obey(live)) return;
-    if (live->row.status == Status::paused && !asked_to_end(*live)) return;
+    const bool ends = asked_to_end(*live);
+    if (live->row.status == Status::paused && !ends) return;
+    if (quarantined(*live)) {
+        if (ends) end_parked(live);
+        return;
+    }
     if (live->type == nullptr) {
         live->type = live->row.version ? orchestrations_.find(live->row.name, *live->row.version)
                                        : orchestrations_.latest(live->row.name);
@@ -98,6 +108,7 @@ asio::awaitable<void> Host::load_execution(LivePtr live) {
         live->row.status = Status::running;
     }
     run_turn(live);
+    if (holding_trials_) trial_wake_.wake();
 }
 
 void Host::record(Computed& out, Live& live, Execution& execution, std::int64_t first_event) {

@@ -263,6 +263,27 @@ asio::awaitable<Result<std::vector<Message>>> MemoryStore::load_inbox(std::vecto
     co_return out;
 }
 
+asio::awaitable<Result<void>> MemoryStore::put_on_trial(std::int64_t worker, std::vector<std::string> orchestrations) {
+    if (auto ok = check(); !ok) co_return ok;
+    db_->on_trial_[worker] = std::move(orchestrations);
+    co_return Result<void>();
+}
+
+asio::awaitable<Result<std::vector<Suspect>>> MemoryStore::suspects(std::vector<std::int64_t> dead) {
+    if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
+    for (const auto worker : dead)
+        for (const auto& id : std::exchange(db_->on_trial_[worker], {})) ++db_->suspects_[id];
+    std::vector<Suspect> out;
+    for (const auto& [id, deaths] : db_->suspects_) out.push_back({id, deaths});
+    co_return out;
+}
+
+asio::awaitable<Result<void>> MemoryStore::acquit(std::vector<std::string> orchestrations) {
+    if (auto ok = check(); !ok) co_return ok;
+    for (const auto& id : orchestrations) db_->suspects_.erase(id);
+    co_return Result<void>();
+}
+
 asio::awaitable<Result<void>> MemoryStore::notify(std::vector<int> shards) {
     if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
     for (auto* store : db_->stores_) {

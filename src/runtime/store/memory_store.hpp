@@ -32,6 +32,8 @@ class MemoryDatabase {
     std::map<std::int64_t, Message> inbox_;
     std::map<std::pair<std::int64_t, int>, std::int64_t> commits_;  // worker and lane -> number of the last
     std::set<std::pair<std::string, std::string>> dedup_;
+    std::map<std::int64_t, std::vector<std::string>> on_trial_;  // by worker
+    std::map<std::string, int> suspects_;
     std::vector<class MemoryStore*> stores_;
     std::int64_t next_worker_ = 1;
     std::int64_t next_key_ = 1;
@@ -64,6 +66,9 @@ class MemoryStore : public Store {
     asio::awaitable<Result<std::vector<OrchestrationRow>>> load(std::vector<std::string> ids) override;
     asio::awaitable<Result<std::vector<std::string>>> load_history(std::int64_t key, std::int64_t execution) override;
     asio::awaitable<Result<std::vector<Message>>> load_inbox(std::vector<int> shards) override;
+    asio::awaitable<Result<void>> put_on_trial(std::int64_t worker, std::vector<std::string> orchestrations) override;
+    asio::awaitable<Result<std::vector<Suspect>>> suspects(std::vector<std::int64_t> dead) override;
+    asio::awaitable<Result<void>> acquit(std::vector<std::string> orchestrations) override;
     asio::awaitable<Result<void>> notify(std::vector<int> shards) override;
     asio::awaitable<Result<std::vector<int>>> next_notice() override;
     asio::awaitable<Result<StartOutcome>> start(StartRequest request) override;

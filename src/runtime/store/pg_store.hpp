@@ -41,6 +41,9 @@ class PgStore : public Store {
     asio::awaitable<Result<std::vector<std::string>>> load_history(std::int64_t key, std::int64_t execution) override;
     asio::awaitable<Result<std::vector<Message>>> load_inbox(std::vector<int> shards) override;
 
+    asio::awaitable<Result<void>> put_on_trial(std::int64_t worker, std::vector<std::string> orchestrations) override;
+    asio::awaitable<Result<std::vector<Suspect>>> suspects(std::vector<std::int64_t> dead) override;
+    asio::awaitable<Result<void>> acquit(std::vector<std::string> orchestrations) override;
     asio::awaitable<Result<void>> notify(std::vector<int> shards) override;
     asio::awaitable<Result<std::vector<int>>> next_notice() override;
 

@@ -178,6 +178,12 @@ struct ShardView {
     bool connected;  // the owner's session stands, or may be coming back
 };
 
+// An orchestration that was on trial when its owner died, so often since it last came through one.
+struct Suspect {
+    std::string orchestration;
+    int deaths;
+};
+
 struct Membership {
     std::vector<ShardView> shards;
     std::vector<std::int64_t> live_workers;  // whose session stands and who renewed within the lease

@@ -69,6 +69,14 @@ class Store {
                                                                            std::int64_t execution) = 0;
     virtual asio::awaitable<Result<std::vector<Message>>> load_inbox(std::vector<int> shards) = 0;
 
+    // --- trials --------------------------------------------------------------------------------------------------
+    // Notes what `worker` is about to run, in place of what it had noted before.
+    virtual asio::awaitable<Result<void>> put_on_trial(std::int64_t worker,
+                                                       std::vector<std::string> orchestrations) = 0;
+    // Counts what these dead owners had on trial, once; all that are suspected now.
+    virtual asio::awaitable<Result<std::vector<Suspect>>> suspects(std::vector<std::int64_t> dead) = 0;
+    virtual asio::awaitable<Result<void>> acquit(std::vector<std::string> orchestrations) = 0;
+
     // --- waking --------------------------------------------------------------------------------------------------
     // Tells the owners of these shards to look into their inbox; an empty list: membership changed.
     virtual asio::awaitable<Result<void>> notify(std::vector<int> shards) = 0;
