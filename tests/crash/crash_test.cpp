@@ -118,7 +118,9 @@ class Scene {
             std::this_thread::sleep_for(5ms);
         }
         CHECK(ask(status) == "stuck quarantined");
-        CHECK(deaths == 3);  // whoever runs it took over from one that was killed, and is careful
+        // One more where its first owner was handed the shard, and so had nobody to distrust.
+        CHECK(deaths >= 3);
+        CHECK(deaths <= 4);
         await_ends(number);
         check(number);
         std::filesystem::remove(poison);
