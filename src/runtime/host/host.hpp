@@ -24,7 +24,7 @@ struct HostOptions {
     bool evict_every_turn = false;                // test mode: every turn replays its history
     std::size_t live_max = 20'000;                // executions kept in memory; more are evicted when idle
     std::chrono::milliseconds careful{60'000};    // after taking over from one that died: see host_trials.cpp
-    int deaths_max = 3;                           // of owners that an orchestration may have caused
+    int deaths_max = 3;                           // of owners that ran nothing but one turn of a suspect
 };
 
 class Host {

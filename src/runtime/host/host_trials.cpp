@@ -1,6 +1,8 @@
 // After a death: what the dead owner ran may be what killed it. For a while its successor notes what it is about to run
-// before it does. What is noted when an owner dies is suspected, and runs alone from then on; what kills one owner
-// after the other is quarantined, until an operator resumes it. While all is well none of this costs anything.
+// before it does. What is noted when an owner dies is suspected, and runs alone from then on; what owners die of again
+// and again while they run nothing else, always in the same turn, is quarantined until an operator resumes it. Suspects
+// take their turns in no order, so that deaths which have another cause do not meet the same one each time. While all
+// is well none of this costs anything.
 #include "base/log.hpp"
 #include "runtime/host/host.hpp"
 
@@ -62,6 +64,8 @@ asio::awaitable<void> Host::count_deaths() {
     const auto dead = dead_;
     const auto found = co_await store_.suspects({dead.begin(), dead.end()});
     if (!found) {
+        if (found.error().kind != ErrorKind::transient)
+            log::error("trials.unreadable", {{"code", found.error().code}, {"message", found.error().message}});
         Pause pause(io_.get_executor(), clock_);
         co_await pause.wait(200ms);
         co_return;
@@ -79,6 +83,10 @@ std::vector<LivePtr> Host::next_on_trial() {
     while (!on_trial_.empty() && out.size() < trial_size) {
         const bool suspect = suspects_.contains(on_trial_.front()->row.id);
         if (suspect && !out.empty()) break;
+        if (suspect) {
+            auto& other = on_trial_[clock_.random() % on_trial_.size()];
+            if (suspects_.contains(other->row.id)) std::swap(on_trial_.front(), other);
+        }
         const auto live = std::move(on_trial_.front());
         on_trial_.pop_front();
         if (live->dropped || (suspect && quarantine(live))) continue;
@@ -94,7 +102,7 @@ bool Host::quarantine(const LivePtr& live) {
     if (deaths < options_.deaths_max || quarantined(*live)) return false;
     live->state = LiveState::idle;
     park(live, quarantine_code,
-         fmt::format("{} processes died while they ran it; it runs again when it is resumed", deaths));
+         fmt::format("{} processes died while they ran it and nothing else; it runs again when it is resumed", deaths));
     return true;
 }
 

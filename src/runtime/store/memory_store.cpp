@@ -271,10 +271,23 @@ asio::awaitable<Result<void>> MemoryStore::put_on_trial(std::int64_t worker, std
 
 asio::awaitable<Result<std::vector<Suspect>>> MemoryStore::suspects(std::vector<std::int64_t> dead) {
     if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
-    for (const auto worker : dead)
-        for (const auto& id : std::exchange(db_->on_trial_[worker], {})) ++db_->suspects_[id];
+    std::map<std::string, bool> held;  // whether alone
+    for (const auto worker : dead) {
+        const auto ids = std::exchange(db_->on_trial_[worker], {});
+        for (const auto& id : ids) held[id] |= ids.size() == 1;
+    }
+    for (const auto& [id, alone] : held) {
+        const auto row = db_->rows_.find(id);
+        if (row == db_->rows_.end()) continue;
+        const auto turn = row->second.next_event;
+        const auto [suspicion, is_new] = db_->suspects_.try_emplace(id, turn, 0);
+        if (std::exchange(suspicion->second.turn, turn) != turn)
+            suspicion->second.deaths = 0;
+        else if (alone && !is_new)
+            ++suspicion->second.deaths;
+    }
     std::vector<Suspect> out;
-    for (const auto& [id, deaths] : db_->suspects_) out.push_back({id, deaths});
+    for (const auto& [id, suspicion] : db_->suspects_) out.push_back({id, suspicion.deaths});
     co_return out;
 }
 

@@ -33,7 +33,11 @@ class MemoryDatabase {
     std::map<std::pair<std::int64_t, int>, std::int64_t> commits_;  // worker and lane -> number of the last
     std::set<std::pair<std::string, std::string>> dedup_;
     std::map<std::int64_t, std::vector<std::string>> on_trial_;  // by worker
-    std::map<std::string, int> suspects_;
+    struct Suspicion {
+        std::int64_t turn;  // next_event
+        int deaths;
+    };
+    std::map<std::string, Suspicion> suspects_;
     std::vector<class MemoryStore*> stores_;
     std::int64_t next_worker_ = 1;
     std::int64_t next_key_ = 1;

@@ -4,13 +4,17 @@ namespace toygres::runtime {
 namespace {
 
 constexpr pg::Query note_trial{"runtime.put_on_trial", "UPDATE workers SET on_trial = $2::text[] WHERE key = $1"};
-// Each worker's note is taken once, whoever asks first.
+// Each worker's note is taken once, whoever asks first. Nothing has moved on since: its shards' new owners ask before
+// they run anything.
 constexpr pg::Query count_deaths{
     "runtime.count_deaths",
     "WITH taken AS (UPDATE workers w SET on_trial = '{}' FROM (SELECT key, on_trial FROM workers WHERE key = ANY "
     "($1::bigint[]) AND on_trial <> '{}' ORDER BY key FOR UPDATE) AS noted WHERE w.key = noted.key RETURNING "
-    "noted.on_trial) INSERT INTO suspects AS s SELECT id, count(*) FROM taken, unnest(on_trial) AS id GROUP BY id "
-    "ON CONFLICT (orchestration) DO UPDATE SET deaths = s.deaths + excluded.deaths"};
+    "noted.on_trial), held AS (SELECT id, bool_or(cardinality(on_trial) = 1) AS alone FROM taken, unnest(on_trial) AS "
+    "id GROUP BY id) INSERT INTO suspects AS s (orchestration, turn, deaths) SELECT id, o.next_event, 0 FROM held JOIN "
+    "orchestrations o USING (id) ON CONFLICT (orchestration) DO UPDATE SET turn = excluded.turn, deaths = CASE WHEN "
+    "s.turn <> excluded.turn THEN 0 WHEN (SELECT alone FROM held WHERE id = s.orchestration) THEN s.deaths + 1 ELSE "
+    "s.deaths END"};
 constexpr pg::Query all_suspects{"runtime.suspects", "SELECT orchestration, deaths FROM suspects"};
 constexpr pg::Query forget_suspects{"runtime.acquit", "DELETE FROM suspects WHERE orchestration = ANY ($1::text[])"};
 

@@ -178,7 +178,8 @@ struct ShardView {
     bool connected;  // the owner's session stands, or may be coming back
 };
 
-// An orchestration that was on trial when its owner died, so often since it last came through one.
+// An orchestration that was on trial when its owner died. `deaths`: of owners that ran nothing else, in the turn that
+// it still stands at, not counting the one that made it a suspect.
 struct Suspect {
     std::string orchestration;
     int deaths;
