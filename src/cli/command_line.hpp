@@ -36,6 +36,8 @@ struct CommandLine {
     OrchestrationListOptions orchestration_list{};
     OrchestrationShowOptions orchestration_show{};
     SignalOptions signal{};
+    QuestionOptions query{};
+    QuestionOptions update{};
     CancelOptions cancel{};
     TerminateOptions terminate{};
     OrderOptions order{};

@@ -100,7 +100,9 @@ class Reader {
             return;
         }
         if (kind == "signal_received") return take_signal(event);
-        if (kind == "cancel_requested")
+        if (kind == "update_received")
+            lines_.push_back({fmt::format("update \"{}\"", text_at(event, "name")), "", "received", ""});
+        else if (kind == "cancel_requested")
             lines_.push_back({"asked to stop", "", text_at(event, "data"), ""});
         else if (kind == "completed" || kind == "continued_as_new")
             lines_.push_back({kind == "completed" ? "completed" : "continued as new", "", "", ""});

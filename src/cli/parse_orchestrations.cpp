@@ -44,6 +44,19 @@ void add_orchestration_verbs(CLI::App& app, CommandLine& line) {
     signal->add_flag("--replace", line.signal.replace, "Start it also when one of this id has ended")->needs("--start");
     runs(signal, line, &signal_orchestration, line.signal);
 
+    auto* query = add(*group, "query", "Ask an orchestration about its live state");
+    query->add_option("ID", line.query.id)->required();
+    query->add_option("QUERY", line.query.name)->required();
+    query->add_option("--input", line.query.input, "JSON");
+    runs(query, line, &query_orchestration, line.query);
+
+    auto* update = add(*group, "update", "Change the live state of an orchestration, if its code agrees");
+    update->add_option("ID", line.update.id)->required();
+    update->add_option("UPDATE", line.update.name)->required();
+    update->add_option("--input", line.update.input, "JSON");
+    update->add_option("--request-id", line.update.request_id, "The same request again is done once");
+    runs(update, line, &update_orchestration, line.update);
+
     auto* cancel = add(*group, "cancel", "Ask an orchestration to stop and clean up");
     line.cancel.reason = "cancelled from the command line";
     cancel->add_option("ID", line.cancel.id)->required();

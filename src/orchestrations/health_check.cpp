@@ -66,6 +66,14 @@ HealthCheck::Input HealthCheck::first_input(std::string instance, std::string k8
 
 Task<HealthCheck::Output> HealthCheck::run(OrchestrationContext& ctx, Input in) {
     const InstanceRef instance{in.instance, in.k8s_name, in.ns};
+    const auto asked = ctx.on_query<Json>("state", [&](const Json&) { return in; });
+    const auto hurried = ctx.on_update<Json>(
+        "check", [](const Json&) {},
+        [&](const Json&) {
+            in.next_check_at = ctx.now();
+            ctx.post("wake", Json());
+            return Nothing{};
+        });
     while (ctx.history_size() < events_per_execution) {
         // A next look that is further away than the interval was agreed on by a clock that has been set back since.
         const auto interval = std::chrono::milliseconds(in.check_interval_ms);

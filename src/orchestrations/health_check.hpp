@@ -1,7 +1,7 @@
 // The instance's monitor. It looks every check_interval as a user would connect, changes its mind after three failures
 // in a row or one success, and writes changes and one-minute summaries only. In between it tends replication: whatever
 // happens to the members, and what operators ask for, goes through it and nobody else. It ends when it is cancelled or
-// the instance is gone.
+// the instance is gone. The query "state" gives what it carries on, the update "check" has it look at once.
 #pragma once
 #include "runtime/core/orchestration_context.hpp"
 

@@ -14,7 +14,8 @@ std::string make_schema(const std::string& conninfo) {
     const auto name = fmt::format("world_{}", ++count);
     static const auto tables = [] {
         std::string out;
-        for (const auto* migration : {"0001_runtime", "0006_operate", "0007_quarantine", "0008_suspicion"})
+        for (const auto* migration :
+             {"0001_runtime", "0006_operate", "0007_quarantine", "0008_suspicion", "0009_answers"})
             out += read_file(fmt::format("{}/migrations/{}.sql", TOYGRES_SOURCE_DIR, migration)).value();
         return out;
     }();

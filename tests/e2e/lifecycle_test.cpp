@@ -30,6 +30,26 @@ TEST_CASE("lifecycle: create, connect, look, delete, by the command line") {
     CHECK(stack.objects().empty());
 }
 
+TEST_CASE("lifecycle: a monitor is asked for its state, and to look at once") {
+    auto& stack = shared_stack();
+    REQUIRE(stack.cli("create asked --no-replication --check-interval 1h --wait").code == 0);
+    const auto monitor = stack.value("SELECT id FROM orchestrations WHERE id LIKE 'health-asked-%'");
+    const auto state = [&] {
+        const auto answer = stack.cli("orchestrations query " + monitor + " state");
+        INFO(answer.output);
+        REQUIRE(answer.code == 0);
+        return parse_json(answer.output).value();
+    };
+    REQUIRE(eventually([&] { return state().at("status") == "healthy"; }));
+    const auto before = state().at("next_check_at").get<std::string>();
+    CHECK(stack.cli("orchestrations update " + monitor + " check --request-id once").code == 0);
+    CHECK(eventually([&] { return state().at("next_check_at").get<std::string>() > before; }));
+    const auto refused = stack.cli("orchestrations query " + monitor + " nothing");
+    CHECK(refused.code == 3);
+    CHECK(refused.output.contains("it answers to: state"));
+    CHECK(stack.cli("delete asked --yes --wait").code == 0);
+}
+
 TEST_CASE("lifecycle: two creates of one name at once, one wins, the other is 409 with the reason") {
     auto& stack = shared_stack();
     http::Response a;

@@ -185,6 +185,12 @@ asio::awaitable<Result<StartOutcome>> SimStore::start(StartRequest request) {
     });
 }
 
+asio::awaitable<Result<std::optional<Json>>> SimStore::find_answer(std::string orchestration, std::string request) {
+    return call<std::optional<Json>>(
+        "find_answer " + request_name(orchestration, request), Access::read,
+        [this, orchestration, request] { return now(inner_.find_answer(orchestration, request)); });
+}
+
 asio::awaitable<Result<void>> SimStore::send(Message message) {
     auto out = co_await call<Nothing>(
         fmt::format("send {} {} {}", enum_name(message.kind), message.orchestration, message.payload.dump()),

@@ -34,6 +34,19 @@ struct CancelBody {
 };
 BOOST_DESCRIBE_STRUCT(CancelBody, (), (reason))
 
+struct QueryBody {
+    std::string name;
+    std::optional<Json> input{};
+};
+BOOST_DESCRIBE_STRUCT(QueryBody, (), (name, input))
+
+struct UpdateBody {
+    std::string name;
+    std::optional<Json> input{};
+    std::optional<std::string> request_id{};
+};
+BOOST_DESCRIBE_STRUCT(UpdateBody, (), (name, input, request_id))
+
 std::vector<std::string> status_names() {
     std::vector<std::string> out;
     boost::mp11::mp_for_each<boost::describe::describe_enumerators<runtime::Status>>(
@@ -155,6 +168,28 @@ asio::awaitable<http::Response> post_terminate(Call& call) {
     co_return json_response({{"id", call.param("id")}}, 202);
 }
 
+// 200: what its code answers from the live state. 404 when it answers no such query; 409 when it has ended or is stuck;
+// 504 when it is too busy.
+asio::awaitable<http::Response> post_query(Call& call) {
+    call.expect_query({});
+    auto body = call.body<QueryBody>();
+    expect_length("name", body.name, 1, 128);
+    auto output = value_or_raise(
+        co_await call.services().client.query(call.param("id"), body.name, std::move(body.input).value_or(Json())));
+    co_return json_response({{"id", call.param("id")}, {"output", std::move(output)}});
+}
+
+// The same for what changes that state, once it is recorded; a repeated request id does nothing twice.
+asio::awaitable<http::Response> post_update(Call& call) {
+    call.expect_query({});
+    auto body = call.body<UpdateBody>();
+    expect_length("name", body.name, 1, 128);
+    if (body.request_id) expect_length("request_id", *body.request_id, 1, 128);
+    auto output = value_or_raise(co_await call.services().client.update(
+        call.param("id"), body.name, std::move(body.input).value_or(Json()), body.request_id.value_or("")));
+    co_return json_response({{"id", call.param("id")}, {"output", std::move(output)}});
+}
+
 asio::awaitable<http::Response> accepted(Call& call, asio::awaitable<Result<void>> order) {
     value_or_raise(co_await std::move(order));
     co_return json_response({{"id", call.param("id")}}, 202);
@@ -191,6 +226,8 @@ constexpr Route routes[] = {
     {"GET", "/api/v1/orchestrations/{id}", Scope::read, get_orchestration},
     {"GET", "/api/v1/orchestrations/{id}/history", Scope::read, get_history},
     {"POST", "/api/v1/orchestrations/{id}/signal", Scope::write, post_signal},
+    {"POST", "/api/v1/orchestrations/{id}/query", Scope::read, post_query},
+    {"POST", "/api/v1/orchestrations/{id}/update", Scope::write, post_update},
     {"POST", "/api/v1/orchestrations/{id}/cancel", Scope::write, post_cancel},
     {"POST", "/api/v1/orchestrations/{id}/terminate", Scope::write, post_terminate},
     {"POST", "/api/v1/orchestrations/{id}/pause", Scope::write, post_pause},

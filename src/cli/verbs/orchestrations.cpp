@@ -124,6 +124,22 @@ int signal_orchestration(Session& session, const SignalOptions& options) {
     return exit_ok;
 }
 
+namespace {
+
+int ask(Session& session, const char* what, const QuestionOptions& options) {
+    Json body = {{"name", options.name}};
+    if (!options.input.empty()) body["input"] = json_given("--input", options.input);
+    if (!options.request_id.empty()) body["request_id"] = options.request_id;
+    const auto answer = value_or_raise(session.api.call("POST", orchestration_path(options.id, what), body));
+    if (!session.print_raw(answer)) session.console.out << answer.at("output").dump(2) << "\n";
+    return exit_ok;
+}
+
+}  // namespace
+
+int query_orchestration(Session& session, const QuestionOptions& options) { return ask(session, "/query", options); }
+int update_orchestration(Session& session, const QuestionOptions& options) { return ask(session, "/update", options); }
+
 int cancel_orchestration(Session& session, const CancelOptions& options) {
     const auto answer = value_or_raise(
         session.api.call("POST", orchestration_path(options.id, "/cancel"), {{"reason", options.reason}}));

@@ -155,6 +155,16 @@ struct SignalOptions {
 };
 int signal_orchestration(Session& session, const SignalOptions& options);
 
+struct QuestionOptions {
+    std::string id;
+    std::string name;
+    std::string input;       // JSON; empty: none
+    std::string request_id;  // of an update
+};
+// Print the answer as JSON.
+int query_orchestration(Session& session, const QuestionOptions& options);
+int update_orchestration(Session& session, const QuestionOptions& options);
+
 struct CancelOptions {
     std::string id;
     std::string reason;

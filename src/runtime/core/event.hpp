@@ -19,6 +19,7 @@ enum class EventKind : std::uint8_t {
     step_failed,
     timer_fired,       // of
     signal_received,   // name, payload; target: the sender's dedup key
+    update_received,   // name, payload: input; target: the id of the request
     child_completed,   // of, payload: output
     child_failed,      // of, payload: error
     detach_failed,     // of, payload: error (an id conflict)
@@ -39,9 +40,9 @@ enum class EventKind : std::uint8_t {
     continued_as_new,    // payload: the next input
 };
 BOOST_DESCRIBE_ENUM(EventKind, started, activity_completed, activity_failed, step_completed, step_failed, timer_fired,
-                    signal_received, child_completed, child_failed, detach_failed, detach_accepted, cancel_requested,
-                    activity_scheduled, step_scheduled, timer_created, wait_started, child_scheduled, detach_scheduled,
-                    cancelled, child_cancelled, status_set, completed, failed, continued_as_new)
+                    signal_received, update_received, child_completed, child_failed, detach_failed, detach_accepted,
+                    cancel_requested, activity_scheduled, step_scheduled, timer_created, wait_started, child_scheduled,
+                    detach_scheduled, cancelled, child_cancelled, status_set, completed, failed, continued_as_new)
 
 constexpr bool is_arrival(EventKind kind) { return kind <= EventKind::cancel_requested; }
 constexpr bool is_terminal(EventKind kind) { return kind >= EventKind::completed; }

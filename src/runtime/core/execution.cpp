@@ -3,15 +3,23 @@
 #include <fmt/format.h>
 
 namespace toygres::runtime {
+namespace {
+
+Error has_ended() { return {ErrorKind::conflict, "orchestration_finished", "it has ended"}; }
+
+}  // namespace
 
 Execution::Execution(const OrchestrationType& type, Identity identity)
-    : type_(type), context_(journal_, std::move(identity)) {}
+    : type_(type), context_(journal_, handlers_, std::move(identity)) {}
 
 Execution::~Execution() { journal_.tear_down(); }
 
 bool Execution::deliver(const Event& arrival) {
     if (!task_ && arrival.kind != EventKind::started) return false;
+    const bool is_update = arrival.kind == EventKind::update_received;
+    if (is_update && !handlers_.has_update(arrival.name)) return false;
     if (!journal_.accept(arrival)) return false;
+    if (is_update) answer_ = handlers_.apply(arrival.name, arrival.payload);
     if (!task_) start(arrival);
     for (auto handle = journal_.runnable(); handle; handle = journal_.runnable()) run(handle);
     if (!journal_.terminal() && journal_.next_position() > history_events_max) {
@@ -22,6 +30,22 @@ bool Execution::deliver(const Event& arrival) {
                                                                   history_events_max)})});
     }
     return true;
+}
+
+Result<Json> Execution::ask(const std::string& query, const Json& input) {
+    if (journal_.terminal()) return std::unexpected(has_ended());
+    return handlers_.ask(query, input);
+}
+
+Result<Json> Execution::update(const Event& arrival) {
+    if (journal_.terminal()) return std::unexpected(has_ended());
+    if (journal_.repeated(arrival))
+        return std::unexpected(Error{ErrorKind::conflict, "update_repeated",
+                                     "an update with this request id was made before, and its answer is not kept"});
+    if (auto agreed = handlers_.check(arrival.name, arrival.payload); !agreed)
+        return std::unexpected(std::move(agreed).error());
+    deliver(arrival);
+    return std::move(answer_);
 }
 
 void Execution::start(const Event& started) {

@@ -30,6 +30,13 @@ class Execution {
     // Takes in an arrival and runs the code until it waits. False: the arrival is for nobody and left no trace.
     bool deliver(const Event& arrival);
 
+    // An answer from the live state, which it leaves as it is. Errors: conflict/"orchestration_finished",
+    // not_found/"no_such_query", what the code raises.
+    Result<Json> ask(const std::string& query, const Json& input);
+    // Takes in an update_received if the code agrees, and gives what it answered. Errors: as ask(), with
+    // "no_such_update"; conflict/"update_repeated". Nothing is recorded with these, nor when the code refuses it.
+    Result<Json> update(const Event& arrival);
+
     // The events recorded since the last call, in order; the first has position next_position() before they came.
     std::vector<Event> take_new_events() { return journal_.take_new_events(); }
     std::int64_t next_position() const { return journal_.next_position(); }
@@ -46,7 +53,9 @@ class Execution {
 
     const OrchestrationType& type_;
     Journal journal_;
+    Handlers handlers_;
     OrchestrationContext context_;
+    Result<Json> answer_;  // of the last update
     std::optional<Task<Json>> task_;
 };
 

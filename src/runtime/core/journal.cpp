@@ -52,6 +52,13 @@ bool is_failure(EventKind kind) {
            kind == EventKind::detach_failed;
 }
 
+// Under which it is known to have been taken; empty: it is not remembered.
+std::string key_of(const Event& arrival) {
+    if (arrival.kind == EventKind::signal_received) return arrival.target;
+    if (arrival.kind == EventKind::update_received) return "update/" + arrival.target;
+    return {};
+}
+
 template <class E> bool names_one_of(const Json& options, const char* key) {
     const auto it = options.is_object() ? options.find(key) : options.end();
     return it != options.end() && it->is_string() && enum_from<E>(it->template get<std::string>());
@@ -225,6 +232,28 @@ void Journal::answer(OpenCommand& open, Result<Json> result, std::int64_t by) {
     if (!awaits_all_ || failed || awaited_open_ == 0) awaited_ready_ = true;
 }
 
+bool Journal::repeated(const Event& arrival) const { return seen_.contains(key_of(arrival)); }
+
+void Journal::remember(const std::string& key) {
+    if (key.empty()) return;
+    seen_.insert(key);
+    seen_keys_.push_back(key);
+    if (seen_keys_.size() <= seen_keys_max) return;
+    seen_.erase(seen_keys_.front());
+    seen_keys_.pop_front();
+}
+
+void Journal::take_signal(std::int64_t position, const Event& signal) {
+    const auto waiting = std::ranges::find_if(open_, [&](const auto& entry) {
+        const auto& open = entry.second;
+        return open.command.kind == EventKind::wait_started && !open.result && open.command.name == signal.name;
+    });
+    if (waiting != open_.end())
+        answer(waiting->second, signal.payload, position);
+    else
+        mailbox_[signal.name].emplace_back(position, signal);
+}
+
 bool Journal::accept(const Event& arrival) {
     if (terminal_ || torn_down_) return false;
     OpenCommand* target = nullptr;
@@ -232,8 +261,8 @@ bool Journal::accept(const Event& arrival) {
         const auto it = open_.find(arrival.of);
         if (it == open_.end() || it->second.result || it->second.command.kind != *kind) return false;
         target = &it->second;
-    } else if (arrival.kind == EventKind::signal_received) {
-        if (!arrival.target.empty() && seen_.contains(arrival.target)) return false;
+    } else if (repeated(arrival)) {
+        return false;
     } else if (arrival.kind == EventKind::cancel_requested) {
         if (cancel_reason_) return false;
     } else if (arrival.kind == EventKind::started) {
@@ -253,22 +282,10 @@ bool Journal::accept(const Event& arrival) {
                                                         : Result<Json>(arrival.payload);
         answer(*target, result, position);
     } else if (arrival.kind == EventKind::signal_received) {
-        if (!arrival.target.empty()) {
-            seen_.insert(arrival.target);
-            seen_keys_.push_back(arrival.target);
-            if (seen_keys_.size() > seen_keys_max) {
-                seen_.erase(seen_keys_.front());
-                seen_keys_.pop_front();
-            }
-        }
-        const auto waiting = std::ranges::find_if(open_, [&](const auto& entry) {
-            const auto& open = entry.second;
-            return open.command.kind == EventKind::wait_started && !open.result && open.command.name == arrival.name;
-        });
-        if (waiting != open_.end())
-            answer(waiting->second, arrival.payload, position);
-        else
-            mailbox_[arrival.name].emplace_back(position, arrival);
+        remember(key_of(arrival));
+        take_signal(position, arrival);
+    } else if (arrival.kind == EventKind::update_received) {
+        remember(key_of(arrival));
     } else if (arrival.kind == EventKind::cancel_requested) {
         cancel_reason_ = arrival.payload.is_string() ? arrival.payload.get<std::string>() : "cancelled";
         if (waiter_ && interrupted()) {

@@ -55,6 +55,8 @@ class Journal {
     bool interrupted() const { return cancel_reason_.has_value() && shields_ == 0; }
     // A wait on a single child is not interrupted but cancels the child and goes on.
     bool waits_out(std::span<const std::int64_t> positions) const;
+    // A signal from the code itself, as if it had arrived with what the code now answers to.
+    void post(Event signal) { take_signal(next_ - 1, signal); }
     void raise_shield() { ++shields_; }
     void lower_shield() { --shields_; }
     std::optional<std::string> cancel_reason() const { return cancel_reason_; }
@@ -71,6 +73,8 @@ class Journal {
     std::int64_t answered_by(std::int64_t position) const;
 
     // --- for Execution ---------------------------------------------------------------------------------------------
+    // Whether a signal or an update with that key was taken before.
+    bool repeated(const Event& arrival) const;
     // Takes in an arrival at the next position. False: it is for nobody (late, repeated), and was not recorded.
     bool accept(const Event& arrival);
     // The coroutine that may go on, if any; clears it.
@@ -93,6 +97,8 @@ class Journal {
 
   private:
     void answer(OpenCommand& command, Result<Json> result, std::int64_t by);
+    void take_signal(std::int64_t position, const Event& signal);
+    void remember(const std::string& key);
     void fill_from_mailbox(OpenCommand& command);
     void differ(std::int64_t position, std::string words);
     void cancel_children(std::span<const std::int64_t> positions);

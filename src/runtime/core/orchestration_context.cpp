@@ -6,11 +6,12 @@
 
 namespace toygres::runtime {
 
-OrchestrationContext::OrchestrationContext(Journal& journal, Identity identity)
-    : journal_(journal), identity_(std::move(identity)) {}
+OrchestrationContext::OrchestrationContext(Journal& journal, Handlers& handlers, Identity identity)
+    : journal_(journal), handlers_(handlers), identity_(std::move(identity)) {}
 
 // SplitMix64 (Steele, Lea, Flood 2014), seeded by who the execution is: the same numbers in every replay.
 std::uint64_t OrchestrationContext::random() {
+    handlers_.must_not_look();
     if (seeded_for_ != execution()) {
         seeded_for_ = execution();
         random_state_ = digest64(fmt::format("{}/{}/{}", identity_.id, identity_.key, seeded_for_));
@@ -28,7 +29,14 @@ std::string OrchestrationContext::uuid() {
                        low >> 48, low & 0xffffffffffffULL);
 }
 
+void OrchestrationContext::post(const std::string& signal, Json payload) {
+    handlers_.must_not_look();
+    check_payload(payload);
+    journal_.post({.kind = EventKind::signal_received, .name = signal, .payload = std::move(payload)});
+}
+
 void OrchestrationContext::set_status(Json status) {
+    handlers_.must_not_look();
     if (status == journal_.status()) return;
     check_payload(status);
     journal_.emit({.kind = EventKind::status_set, .payload = std::move(status)});

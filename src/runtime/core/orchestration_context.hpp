@@ -2,6 +2,7 @@
 // replay; so the code between two awaits must depend on nothing but its input, the answers, now(), uuid() and random().
 #pragma once
 #include "base/log.hpp"
+#include "runtime/core/handlers.hpp"
 #include "runtime/core/journal.hpp"
 #include "runtime/core/policy.hpp"
 #include "runtime/core/task.hpp"
@@ -229,7 +230,7 @@ struct Identity {
 
 class OrchestrationContext {
   public:
-    OrchestrationContext(Journal& journal, Identity identity);
+    OrchestrationContext(Journal& journal, Handlers& handlers, Identity identity);
     OrchestrationContext(const OrchestrationContext&) = delete;
     OrchestrationContext& operator=(const OrchestrationContext&) = delete;
 
@@ -301,6 +302,22 @@ class OrchestrationContext {
     Timestamp now() const { return journal_.now(); }
     std::string uuid();
     std::uint64_t random();
+    // Answers `name` by code that looks at the live state and changes nothing, as long as what this gives is alive.
+    // answer: Out(In). After a takeover it is there again once the code has come by here.
+    template <class In, class Answer> Answering on_query(std::string name, Answer answer) {
+        return Answering(handlers_, std::move(name),
+                         Handlers::Query([answer](const Json& input) { return encode(answer(decode<In>(input))); }));
+    }
+    // Takes updates: `check`, void(In), raises what is wrong with one, and nothing has happened; else it is recorded,
+    // and what `apply`, Out(In), gives is the answer. That may change the state, call what does not wait, and post() a
+    // signal to the code that waits; what it raises is recorded as well, and the state is as it left it.
+    template <class In, class Check, class Apply> Answering on_update(std::string name, Check check, Apply apply) {
+        return Answering(handlers_, std::move(name),
+                         Handlers::Update{[check](const Json& input) { check(decode<In>(input)); },
+                                          [apply](const Json& input) { return encode(apply(decode<In>(input))); }});
+    }
+    // A signal to itself, kept like any other until somebody waits for it.
+    void post(const std::string& signal, Json payload);
     // Visible outside as soon as it is recorded.
     void set_status(Json status);
     // Logs once: silent in replay.
@@ -327,11 +344,13 @@ class OrchestrationContext {
         return identity_.id + "/" + std::to_string(execution()) + "." + std::to_string(journal_.next_position());
     }
     template <class T> Future<T> open(Event command) {
+        handlers_.must_not_look();
         check_payload(command.payload);
         return Future<T>(journal_, journal_.emit(std::move(command)));
     }
 
     Journal& journal_;
+    Handlers& handlers_;
     Identity identity_;
     std::uint64_t random_state_ = 0;
     std::int64_t seeded_for_ = 0;  // execution; 0: not yet

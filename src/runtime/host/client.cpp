@@ -1,5 +1,6 @@
 #include "runtime/host/client.hpp"
 
+#include "base/crypto.hpp"
 #include "runtime/host/host.hpp"
 #include "runtime/host/reset.hpp"
 #include "runtime/store/pg_store.hpp"
@@ -82,6 +83,54 @@ asio::awaitable<Result<void>> Client::pause(std::string id) {
 
 asio::awaitable<Result<void>> Client::resume(std::string id) {
     return send({.orchestration = std::move(id), .kind = MessageKind::resume});
+}
+
+asio::awaitable<Result<Json>> Client::query(std::string id, std::string name, Json input,
+                                            std::chrono::milliseconds patience) {
+    return ask({.orchestration = std::move(id),
+                .kind = MessageKind::query,
+                .name = std::move(name),
+                .payload = std::move(input)},
+               random_uuid(), patience);
+}
+
+asio::awaitable<Result<Json>> Client::update(std::string id, std::string name, Json input, std::string request,
+                                             std::chrono::milliseconds patience) {
+    if (request.empty()) request = random_uuid();
+    return ask({.orchestration = std::move(id),
+                .kind = MessageKind::update,
+                .name = std::move(name),
+                .payload = std::move(input)},
+               std::move(request), patience);
+}
+
+asio::awaitable<Result<Json>> Client::ask(Message question, std::string request, std::chrono::milliseconds patience) {
+    const auto id = question.orchestration;
+    question.dedup_key = std::string(request_key_prefix) + request;
+    Pause pause(executor_, clock_);
+    const auto entry = waiting_.emplace(request_name(id, request), &pause);
+    const auto deadline = clock_.uptime() + patience;
+    Result<std::optional<Json>> found;
+    if (question.kind == MessageKind::update) found = co_await store_.find_answer(id, request);
+    if (found && !*found)
+        if (auto sent = co_await send(std::move(question)); !sent) found = std::unexpected(std::move(sent).error());
+    // The host of this process wakes us; one elsewhere does not, hence the interval.
+    for (auto interval = 4ms; found && !*found; interval = std::min(interval * 2, 250ms)) {
+        const auto left = deadline - clock_.uptime();
+        if (left <= 0ms) break;
+        co_await pause.wait(std::min(left, interval));
+        auto looked = co_await store_.find_answer(id, request);
+        if (looked || !looked.error().retryable()) found = std::move(looked);
+    }
+    waiting_.erase(entry);
+    if (!found) co_return std::unexpected(std::move(found).error());
+    if (!*found)
+        co_return std::unexpected(
+            Error{ErrorKind::timeout, "no_answer", fmt::format("{} has not answered in time; see what it does", id)});
+    const auto& answer = **found;
+    if (const auto error = answer.find("error"); error != answer.end())
+        co_return std::unexpected(error_from_json(*error));
+    co_return answer.at("output");
 }
 
 asio::awaitable<Result<Pruned>> Client::prune(std::vector<Retention> rules) {

@@ -55,6 +55,18 @@ class Client {
     // conflict/"orchestration_finished" when it has ended and the request does not say replace_terminal.
     asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, std::string name, Json payload,
                                                             std::string dedup_key = {});
+    // What the orchestration's code answers from its live state, without a trace in its history. Errors: as signal();
+    // not_found/"no_such_query"; conflict/"orchestration_stuck"; timeout/"no_answer" after `patience`; what the code
+    // raises.
+    asio::awaitable<Result<Json>> query(std::string id, std::string name, Json input,
+                                        std::chrono::milliseconds patience = answer_patience);
+    // The same for what changes that state, if the code agrees: once it is recorded. A request id makes a repeated call
+    // harmless; within an hour it is answered as it was. Errors: as query(), with "no_such_update";
+    // conflict/"orchestration_paused"; conflict/"update_repeated" when that answer is gone. After "no_answer", it may
+    // still happen.
+    asio::awaitable<Result<Json>> update(std::string id, std::string name, Json input, std::string request = {},
+                                         std::chrono::milliseconds patience = answer_patience);
+    static constexpr std::chrono::milliseconds answer_patience{10'000};
     // Begins an ended one again, as a new execution: see plan_reset(). Errors: not_found/"orchestration_not_found";
     // conflict/"orchestration_running"; conflict/"history_pruned"; invalid/"no_such_event"; as Store::reset().
     asio::awaitable<Result<void>> reset(std::string id, std::int64_t event);
@@ -74,11 +86,12 @@ class Client {
     // The row once it has ended. Errors: timeout/"still_running", not_found.
     asio::awaitable<Result<OrchestrationRow>> wait(std::string id, std::chrono::milliseconds timeout);
 
-    // For the host: wakes those who wait for `id`.
+    // For the host: wakes those who wait for `id`, or for what has that request_name().
     void finished(const std::string& id);
 
   private:
     asio::awaitable<Result<void>> send(Message message);
+    asio::awaitable<Result<Json>> ask(Message question, std::string request, std::chrono::milliseconds patience);
     asio::awaitable<Result<std::vector<Event>>> events(const OrchestrationRow& row, std::int64_t execution);
     struct Ended {
         OrchestrationRow row;

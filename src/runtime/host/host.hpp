@@ -42,7 +42,7 @@ class Host {
 
     // A client of this process put something into the inbox.
     void nudge(const std::string& orchestration);
-    // Called once with every orchestration that ends here.
+    // Called once with every orchestration that ends here, and with the request_name() of what is answered here.
     std::function<void(const std::string& id)> on_finished;
 
     std::size_t owned_shards() const { return owned_.size(); }
@@ -104,6 +104,7 @@ class Host {
     void reading_ended();
     Arrival to_arrival(const Message& message) const;
     void consume(const Message& message);
+    void consume(Turn turn);
     void notify(int shard);
     asio::awaitable<void> send_notices();
 
@@ -128,6 +129,14 @@ class Host {
     static void tell_parent(Computed& out, const Live& live);
     static void cancel_child(Computed& out, const Live& live, const std::string& child, std::int64_t position);
     static void cancel_children(Computed& out, const Live& live, const Execution& execution);
+
+    // queries and updates (host_questions.cpp)
+    static Answer answer_to(const Arrival& question, const Result<Json>& outcome);
+    static Answer answer(Live& live, const Arrival& question);
+    void answer_at_rest(Live& live);
+    void refuse_questions(Live& live, const Error& error);
+    void settle_questions(Live& live, const std::function<Answer(const Arrival&)>& answer);
+    void tell_askers(const std::string& id, const std::vector<Answer>& answers);
 
     // effects (host_effects.cpp)
     void release(const LivePtr& live, const Effect& effect);

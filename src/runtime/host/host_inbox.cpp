@@ -168,6 +168,14 @@ Arrival Host::to_arrival(const Message& message) const {
         case MessageKind::resume:
             out.order = Order::resume;
             break;
+        case MessageKind::query:
+        case MessageKind::update:
+            out.event = {.kind = EventKind::update_received,
+                         .name = message.name,
+                         .target = message.dedup_key.substr(request_key_prefix.size()),
+                         .payload = message.payload};
+            out.order = message.kind == MessageKind::query ? Order::query : Order::update;
+            break;
         case MessageKind::child_completed:
             out.event = {.kind = EventKind::child_completed, .of = message.event, .payload = message.payload};
             break;
@@ -183,12 +191,21 @@ Arrival Host::to_arrival(const Message& message) const {
 
 // Removes a message that nobody is left to take.
 void Host::consume(const Message& message) {
-    const auto owner = epoch_of(shard_of(message.orchestration));
-    if (!owner) return;
     Turn turn{.id = message.orchestration, .consumed = {message.id}};
-    committer_->submit({std::move(turn), *owner, [this, id = message.id](const Result<TurnReceipt>& receipt) {
-                            was_consumed(id, receipt.has_value());
-                        }});
+    if (const auto arrival = to_arrival(message); arrival.is_question())
+        turn.answers.push_back(answer_to(arrival, std::unexpected(orchestration_finished(message.orchestration))));
+    consume(std::move(turn));
+}
+
+void Host::consume(Turn turn) {
+    const auto owner = epoch_of(shard_of(turn.id));
+    if (!owner) return;
+    auto done = [this, id = turn.id, consumed = turn.consumed,
+                 answers = turn.answers](const Result<TurnReceipt>& receipt) {
+        for (const auto message : consumed) was_consumed(message, receipt.has_value());
+        if (receipt) tell_askers(id, answers);
+    };
+    committer_->submit({std::move(turn), *owner, std::move(done)});
 }
 
 void Host::notify(int shard) {

@@ -24,6 +24,8 @@ void Host::park(const LivePtr& live, const std::string& code, const std::string&
     parked_total().Increment();
     log::error("orchestration.parked",
                {{"orchestration", live->row.id}, {"name", live->row.name}, {"code", code}, {"reason", reason}});
+    refuse_questions(*live, {ErrorKind::conflict, "orchestration_stuck",
+                             fmt::format("{} cannot go on, and so cannot answer: {}", live->row.id, reason)});
     const auto owner = epoch_of(live->shard);
     auto error = to_json_value(Error{ErrorKind::internal, code, reason});
     if (!owner || (live->row.status == Status::stuck && live->row.error == error)) return;

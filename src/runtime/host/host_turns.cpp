@@ -41,10 +41,12 @@ void Host::run_turn(const LivePtr& live) {
     live->state = LiveState::idle;
     if (obey(live)) return;
     const bool ends = asked_to_end(*live);
-    if (live->row.status == Status::paused && !ends) return;
+    const bool rests = live->row.status == Status::paused && !ends;
+    if (rests && std::ranges::none_of(live->arrivals, &Arrival::is_question)) return;
     if (quarantined(*live)) {
-        if (ends) end_parked(live);
-        return;
+        if (ends) return end_parked(live);
+        return refuse_questions(*live, {ErrorKind::conflict, "orchestration_stuck",
+                                        fmt::format("{} is quarantined, and so cannot answer", live->row.id)});
     }
     if (live->type == nullptr) {
         live->type = live->row.version ? orchestrations_.find(live->row.name, *live->row.version)
@@ -59,6 +61,7 @@ void Host::run_turn(const LivePtr& live) {
         spawn(load_execution(live));
         return;
     }
+    if (rests) return answer_at_rest(*live);
     if (live->recovering) take_up(live);
     if (live->type == nullptr || live->arrivals.empty()) return;  // parked by what was taken up
     auto computed = compute(live);
@@ -150,8 +153,13 @@ std::optional<Host::Computed> Host::compute(const LivePtr& live) {
         }
         if (arrival.event.kind == EventKind::started) continue;
         terminated = terminated || arrival.order == Order::terminate;
-        if (terminated) continue;  // and takes with it what came after
         arrival.event.at = clock_.now();
+        if (arrival.is_question()) {
+            out.turn.answers.push_back(terminated ? answer_to(arrival, std::unexpected(orchestration_finished(row.id)))
+                                                  : answer(*live, arrival));
+            continue;
+        }
+        if (terminated) continue;  // and takes with it what came after
         live->execution->deliver(arrival.event);
     }
     out.turn.key = row.key;
@@ -300,6 +308,7 @@ void Host::commit(const LivePtr& live, Computed computed) {
 
 void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt) {
     const auto& turn = computed.turn;
+    tell_askers(turn.id, turn.answers);
     for (std::size_t i = 0; i < turn.messages.size(); ++i) {
         auto message = turn.messages[i];
         const auto shard = shard_of(message.orchestration);

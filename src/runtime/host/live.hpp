@@ -11,8 +11,8 @@
 
 namespace toygres::runtime {
 
-// What an operator asks of an orchestration, beside what its code gets to see.
-enum class Order { none, terminate, pause, resume };
+// What is asked of an orchestration beside what its code gets to see as an event.
+enum class Order { none, terminate, pause, resume, query, update };
 
 // Something that happened to an orchestration and is not recorded yet.
 struct Arrival {
@@ -20,6 +20,8 @@ struct Arrival {
     std::int64_t message_id = 0;  // inbox row to consume with it; 0: none
     std::int64_t execution = 0;   // for which it is meant; 0: whichever runs
     Order order = Order::none;
+
+    bool is_question() const { return order == Order::query || order == Order::update; }
 };
 
 enum class LiveState {

@@ -63,6 +63,12 @@ Result<Reset> plan_reset(const OrchestrationRow& row, const std::vector<Event>& 
                                    .name = e.name,
                                    .payload = e.payload,
                                    .dedup_key = e.target.empty() ? "" : std::string(signal_key_prefix) + e.target});
+        else if (e.kind == EventKind::update_received)
+            out.signals.push_back({.orchestration = row.id,
+                                   .kind = MessageKind::update,
+                                   .name = e.name,
+                                   .payload = e.payload,
+                                   .dedup_key = std::string(request_key_prefix) + e.target});
     return out;
 }
 

@@ -161,6 +161,8 @@ asio::awaitable<Result<CommitReceipt>> MemoryStore::commit(const Fence& fence, C
     CommitReceipt out;
     for (const auto& turn : turns) {
         for (const auto id : turn.consumed) erase_message(id);
+        for (const auto& a : turn.answers)
+            db_->answers_.try_emplace(request_name(turn.id, a.request), a.answer, db_->now_());
         auto& ids = out.message_ids.emplace_back();
         auto& starts = out.starts.emplace_back();
         if (turn.key != 0) {
@@ -338,6 +340,12 @@ asio::awaitable<Result<void>> MemoryStore::send(Message message) {
     co_return Result<void>();
 }
 
+asio::awaitable<Result<std::optional<Json>>> MemoryStore::find_answer(std::string orchestration, std::string request) {
+    if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
+    const auto it = db_->answers_.find(request_name(orchestration, request));
+    co_return it == db_->answers_.end() ? std::nullopt : std::optional(it->second.answer);
+}
+
 asio::awaitable<Result<StartOutcome>> MemoryStore::signal_with_start(StartRequest request, Message signal) {
     if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
     const auto outcome = start_now(request);
@@ -469,6 +477,7 @@ asio::awaitable<Result<Pruned>> MemoryStore::prune(std::vector<Retention> rules,
         db_->ids_.erase(key);
         db_->rows_.erase(id);
     }
+    std::erase_if(db_->answers_, [&](const auto& a) { return a.second.at < db_->now_() - std::chrono::hours(1); });
     out.orchestrations = std::ssize(gone);
     co_return out;
 }

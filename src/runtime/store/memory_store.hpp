@@ -38,6 +38,11 @@ class MemoryDatabase {
         int deaths;
     };
     std::map<std::string, Suspicion> suspects_;
+    struct GivenAnswer {
+        Json answer;
+        Timestamp at;
+    };
+    std::map<std::string, GivenAnswer> answers_;  // by request_name()
     std::vector<class MemoryStore*> stores_;
     std::int64_t next_worker_ = 1;
     std::int64_t next_key_ = 1;
@@ -76,6 +81,7 @@ class MemoryStore : public Store {
     asio::awaitable<Result<void>> notify(std::vector<int> shards) override;
     asio::awaitable<Result<std::vector<int>>> next_notice() override;
     asio::awaitable<Result<StartOutcome>> start(StartRequest request) override;
+    asio::awaitable<Result<std::optional<Json>>> find_answer(std::string orchestration, std::string request) override;
     asio::awaitable<Result<void>> send(Message message) override;
     asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, Message signal) override;
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) override;

@@ -76,6 +76,10 @@ inline constexpr Query advance{
     "$8::jsonb[], $9::jsonb[], $10::boolean[]) AS t (key, version, execution, next_event, status, output, error, "
     "custom_status, input, finished) WHERE o.key = t.key"};
 inline constexpr Query consume{"runtime.consume", "DELETE FROM inbox WHERE id = ANY ($1::bigint[])"};
+// The first answer stands.
+inline constexpr Query answer{"runtime.answer",
+                              "INSERT INTO answers (orchestration, request, answer) SELECT * FROM unnest($1::text[], "
+                              "$2::text[], $3::jsonb[]) ON CONFLICT DO NOTHING"};
 // A message to an orchestration that does not exist or has ended is dropped: nobody is left to take it.
 inline constexpr Query deliver{
     "runtime.deliver",

@@ -263,7 +263,7 @@ asio::awaitable<Result<CommitReceipt>> PgStore::commit_on(pg::Connection& connec
                                                           CommitNumber number, const std::vector<Turn>& turns) {
     std::vector<std::int64_t> h_key, h_execution, h_first, key, version, execution, next_event, consumed, m_execution,
         m_event;
-    std::vector<std::string> h_events, status, finished, m_target, m_kind;
+    std::vector<std::string> h_events, status, finished, m_target, m_kind, a_target, a_request, a_answer;
     std::vector<std::optional<std::string>> output, error, custom, input, m_payload, m_dedup;
     std::vector<std::pair<std::size_t, std::size_t>> messages;  // turn and index, in the order of m_*
     const auto text = [](const Json& v) { return v.is_null() ? std::nullopt : std::optional(pg::json_text(v)); };
@@ -279,6 +279,11 @@ asio::awaitable<Result<CommitReceipt>> PgStore::commit_on(pg::Connection& connec
             m_event.push_back(message.event);
             m_payload.push_back(text(message.payload));
             m_dedup.push_back(message.dedup_key.empty() ? std::nullopt : std::optional(message.dedup_key));
+        }
+        for (const auto& answer : turn.answers) {
+            a_target.push_back(turn.id);
+            a_request.push_back(answer.request);
+            a_answer.push_back(pg::json_text(answer.answer));
         }
         if (turn.key == 0) continue;
         for (const auto& row : turn.rows) {
@@ -315,6 +320,9 @@ asio::awaitable<Result<CommitReceipt>> PgStore::commit_on(pg::Connection& connec
                     array_literal(status), array_literal(output), array_literal(error), array_literal(custom),
                     array_literal(input), array_literal(finished))});
     if (!consumed.empty()) statements.push_back({queries::consume, params(array_literal(consumed))});
+    if (!a_target.empty())
+        statements.push_back(
+            {queries::answer, params(array_literal(a_target), array_literal(a_request), array_literal(a_answer))});
     // Starts first: a message of the same commit may be for one of them.
     const auto starts_at = statements.size();
     for (const auto& turn : turns)

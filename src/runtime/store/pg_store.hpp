@@ -48,6 +48,7 @@ class PgStore : public Store {
     asio::awaitable<Result<std::vector<int>>> next_notice() override;
 
     asio::awaitable<Result<StartOutcome>> start(StartRequest request) override;
+    asio::awaitable<Result<std::optional<Json>>> find_answer(std::string orchestration, std::string request) override;
     asio::awaitable<Result<void>> send(Message message) override;
     asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, Message signal) override;
     asio::awaitable<Result<std::vector<OrchestrationRow>>> list(OrchestrationFilter filter) override;

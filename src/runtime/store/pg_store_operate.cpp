@@ -36,9 +36,11 @@ constexpr pg::Query begin_again{
     "updated_at = clock_timestamp() WHERE key = $1 AND execution = $2 AND finished_at IS NOT NULL RETURNING shard"};
 constexpr pg::Query send_again{
     "runtime.send_again",
-    "INSERT INTO inbox (shard, orchestration, kind, name, payload, dedup_key) SELECT $1, $2, 'signal', s.* "
-    "FROM unnest($3::text[], $4::jsonb[], $5::text[]) AS s (name, payload, dedup_key) "
+    "INSERT INTO inbox (shard, orchestration, kind, name, payload, dedup_key) SELECT $1, $2, s.* "
+    "FROM unnest($3::text[], $4::text[], $5::jsonb[], $6::text[]) AS s (kind, name, payload, dedup_key) "
     "ON CONFLICT (orchestration, dedup_key) DO NOTHING"};
+constexpr pg::Query find_answer_to{"runtime.find_answer",
+                                   "SELECT answer FROM answers WHERE orchestration = $1 AND request = $2"};
 constexpr pg::Query note_start{"runtime.note_start",
                                "INSERT INTO inbox (shard, orchestration, kind) VALUES ($1, $2, 'start')"};
 // $1: the parent's id, $2: its execution that ended, $3: the events of the commands.
@@ -98,10 +100,12 @@ asio::awaitable<Result<void>> reset_in(pg::Connection& tx, const Reset& reset) {
         firsts.push_back(row.first_event);
         events.push_back(row.events);
     }
+    std::vector<std::string> kinds;
     std::vector<std::string> names;
     std::vector<std::optional<std::string>> payloads;
     std::vector<std::optional<std::string>> dedup_keys;
     for (const auto& signal : reset.signals) {
+        kinds.push_back(enum_name(signal.kind));
         names.push_back(signal.name);
         payloads.push_back(json_or_null(signal.payload));
         dedup_keys.push_back(key_or_null(signal.dedup_key));
@@ -110,8 +114,8 @@ asio::awaitable<Result<void>> reset_in(pg::Connection& tx, const Reset& reset) {
     statements.push_back({queries::add_history, params(array_literal(keys), array_literal(executions),
                                                        array_literal(firsts), array_literal(events))});
     statements.push_back({note_start, params(shard, reset.id)});
-    statements.push_back({send_again, params(shard, reset.id, array_literal(names), array_literal(payloads),
-                                             array_literal(dedup_keys))});
+    statements.push_back({send_again, params(shard, reset.id, array_literal(kinds), array_literal(names),
+                                             array_literal(payloads), array_literal(dedup_keys))});
     statements.push_back({tell_of_completed, params(reset.id, reset.execution, children, shard)});
     statements.push_back({children_again, params(reset.id, reset.execution, children)});
     statements.push_back({rebind_children, params(reset.id, reset.execution, children)});
@@ -121,6 +125,12 @@ asio::awaitable<Result<void>> reset_in(pg::Connection& tx, const Reset& reset) {
 }
 
 }  // namespace
+
+asio::awaitable<Result<std::optional<Json>>> PgStore::find_answer(std::string orchestration, std::string request) {
+    const auto found = co_await pool_->execute(find_answer_to, params(orchestration, request));
+    if (!found) co_return std::unexpected(found.error());
+    co_return found->empty() ? std::nullopt : std::optional((*found)[0].get<Json>(0));
+}
 
 asio::awaitable<Result<std::vector<OrchestrationRow>>> PgStore::list(OrchestrationFilter filter) {
     auto wanted = filter_params(filter);

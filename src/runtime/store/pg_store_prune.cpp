@@ -30,6 +30,11 @@ constexpr pg::Query prune_rows{
     "runtime.prune_rows",
     "DELETE FROM orchestrations WHERE key IN (SELECT (value ->> 0)::bigint FROM jsonb_array_elements($1::jsonb))"};
 
+constexpr pg::Query prune_answers{
+    "runtime.prune_answers",
+    "DELETE FROM answers WHERE ctid = ANY (ARRAY(SELECT ctid FROM answers WHERE at < now() - interval '1 hour' LIMIT "
+    "$1))"};
+
 Json as_json(const std::vector<Retention>& rules) {
     Json out = Json::array();
     for (const auto& rule : rules)
@@ -59,6 +64,9 @@ asio::awaitable<Result<Pruned>> PgStore::prune(std::vector<Retention> rules, int
     if (auto begun = co_await tx.run("BEGIN"); !begun) co_return std::unexpected(std::move(begun).error());
     const auto turns = co_await tx.execute(prune_turns, pg::params(text.dump(), most));
     auto ended = turns ? co_await prune_ended(tx, text, most) : std::unexpected(turns.error());
+    if (ended)
+        if (auto done = co_await tx.execute(prune_answers, pg::params(most)); !done)
+            ended = std::unexpected(std::move(done).error());
     const auto closed = co_await tx.run(ended ? "COMMIT" : "ROLLBACK");
     if (!ended) co_return std::unexpected(std::move(ended).error());
     if (!closed) co_return std::unexpected(closed.error());

@@ -1,6 +1,7 @@
 #include "runtime/store/records.hpp"
 
 #include "base/crypto.hpp"
+#include "runtime/core/event.hpp"
 
 #include <fmt/format.h>
 
@@ -13,7 +14,12 @@ int shard_of(std::string_view orchestration) {
 std::size_t Turn::bytes() const {
     std::size_t out = 200;
     for (const auto& row : rows) out += row.events.size() + 50;
+    for (const auto& answer : answers) out += payload_bytes(answer.answer);
     return out + 300 * (messages.size() + starts.size());
+}
+
+std::string request_name(const std::string& orchestration, const std::string& request) {
+    return orchestration + "#" + request;
 }
 
 const Retention* rule_of(const std::vector<Retention>& rules, const std::string& name) {

@@ -60,13 +60,18 @@ enum class MessageKind : std::uint8_t {
     child_failed,
     step_completed,
     pause,
-    resume
+    resume,
+    query,
+    update
 };
 BOOST_DESCRIBE_ENUM(MessageKind, start, signal, cancel, terminate, child_completed, child_failed, step_completed, pause,
-                    resume)
+                    resume, query, update)
 
 // Before the dedup keys of signals, which their senders choose: so none is one of the runtime's own.
 inline constexpr std::string_view signal_key_prefix = "signal/";
+
+// Before the dedup keys of queries and updates: the id of the request follows.
+inline constexpr std::string_view request_key_prefix = "request/";
 
 struct Message {
     std::int64_t id = 0;  // given by the store
@@ -74,7 +79,7 @@ struct Message {
     MessageKind kind;
     std::int64_t execution = 0;  // of the receiver; 0: whichever is current
     std::int64_t event = 0;      // the command that is answered
-    std::string name{};          // of a signal
+    std::string name{};          // of a signal, query or update
     Json payload{};
     std::string dedup_key{};
 };
@@ -103,9 +108,17 @@ struct HistoryRow {
     std::string events;
 };
 
+// What came of a query or an update: {"output": …} or {"error": …}.
+struct Answer {
+    std::string request;
+    Json answer;
+};
+// For all orchestrations: who waits for the answer waits for this.
+std::string request_name(const std::string& orchestration, const std::string& request);
+
 // What one turn of one orchestration adds.
 struct Turn {
-    std::int64_t key = 0;  // 0: nothing but consumed messages
+    std::int64_t key = 0;  // 0: nothing but consumed messages and answers
     std::string id;
     std::vector<HistoryRow> rows;
     int version = 0;
@@ -119,6 +132,7 @@ struct Turn {
     std::vector<std::int64_t> consumed;   // inbox ids
     std::vector<Message> messages;
     std::vector<StartRequest> starts;
+    std::vector<Answer> answers{};
 
     std::size_t bytes() const;
 };
@@ -131,7 +145,7 @@ struct Reset {
     std::vector<HistoryRow> rows;  // of the new one: what is kept of it
     std::int64_t next_event = 1;
     Json custom_status{};
-    std::vector<Message> signals;        // that were recorded later, in order: they are sent again
+    std::vector<Message> signals;        // and updates that were recorded later, in order: they are sent again
     std::vector<std::int64_t> children;  // commands whose answer is open: what their children do counts for the new one
     std::vector<Reset> of_children;      // those that begin again from a point of their own
 };

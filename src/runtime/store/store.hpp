@@ -88,6 +88,9 @@ class Store {
     // Errors: not_found/"orchestration_not_found"; conflict/"orchestration_finished". A repeated dedup key is a
     // success.
     virtual asio::awaitable<Result<void>> send(Message message) = 0;
+    // What came of a query or an update, as far as it is known.
+    virtual asio::awaitable<Result<std::optional<Json>>> find_answer(std::string orchestration,
+                                                                     std::string request) = 0;
     // Starts it unless it runs already, and sends it that signal, in one. An ended one is an error,
     // conflict/"orchestration_finished", unless the policy of the start is replace_terminal.
     virtual asio::awaitable<Result<StartOutcome>> signal_with_start(StartRequest request, Message signal) = 0;
@@ -100,7 +103,7 @@ class Store {
     virtual asio::awaitable<Result<void>> reset(Reset reset) = 0;
 
     // Deletes what the rules let go: at most `most` orchestrations, and as many turns of former executions. To be
-    // called again until there is nothing left to do.
+    // called again until there is nothing left to do. Answers go after an hour.
     virtual asio::awaitable<Result<Pruned>> prune(std::vector<Retention> rules, int most) = 0;
 
     // Makes blocked calls (next_notice) return with an error; the Store is of no use afterwards.

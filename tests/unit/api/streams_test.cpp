@@ -156,6 +156,35 @@ TEST_CASE("orchestrations: a signal may start what it is for") {
           std::vector<std::string>{"start.tags"});
 }
 
+TEST_CASE("orchestrations: are asked and updated, by what is answered into the database") {
+    World world;
+    value_or_raise(run(world.io, world.client.start({.id = "o", .name = "child", .input = Json::object()})));
+    const std::string path = "/api/v1/orchestrations/o";
+    // Whoever owns it takes the question as it comes by.
+    world.sql(
+        "CREATE FUNCTION answer_at_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO answers "
+        "(orchestration, request, answer) SELECT NEW.orchestration, substr(NEW.dedup_key, 9), CASE NEW.name WHEN 'bad' "
+        "THEN '{\"error\": {\"kind\": \"conflict\", \"code\": \"full\", \"message\": \"no room\"}}' ELSE "
+        "jsonb_build_object('output', jsonb_build_array(NEW.kind, NEW.payload)) END; RETURN NEW; END $$");
+    world.sql(
+        "CREATE TRIGGER answers AFTER INSERT ON inbox FOR EACH ROW WHEN (NEW.kind IN ('query', 'update')) EXECUTE "
+        "FUNCTION answer_at_once()");
+    const auto asked = world.call("POST", path + "/query", {{"name", "total"}, {"input", 2}});
+    CHECK(asked.status == 200);
+    CHECK(json_of(asked) == Json{{"id", "o"}, {"output", {"query", 2}}});
+    CHECK(json_of(world.call("POST", path + "/update", {{"name", "add"}, {"input", 3}, {"request_id", "r"}})) ==
+          Json{{"id", "o"}, {"output", {"update", 3}}});
+    CHECK(json_of(world.call("POST", path + "/update", {{"name", "add"}, {"input", 4}, {"request_id", "r"}})) ==
+          Json{{"id", "o"}, {"output", {"update", 3}}});
+    const auto refused = world.call("POST", path + "/update", {{"name", "bad"}});
+    CHECK(refused.status == 409);
+    CHECK(code_of(refused) == "full");
+    CHECK(fields_of(world.call("POST", path + "/query", {{"name", ""}})) == std::vector<std::string>{"name"});
+    CHECK(fields_of(world.call("POST", path + "/update", {{"name", "a"}, {"request_id", ""}})) ==
+          std::vector<std::string>{"request_id"});
+    CHECK(world.call("POST", "/api/v1/orchestrations/nothing/query", {{"name", "total"}}).status == 404);
+}
+
 TEST_CASE("orchestrations: are found and counted by tags and times") {
     World world;
     for (const auto* id : {"a", "b"})

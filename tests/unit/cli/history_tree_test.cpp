@@ -58,8 +58,10 @@ TEST_CASE("history tree: races, timers and signals, and what is still open") {
           "└─ look               8.0s  …\n");
     CHECK(draw(history({started(),
                         {{"kind", "signal_received"}, {"name", "go"}, {"at", after(5)}},
+                        {{"kind", "update_received"}, {"name", "add"}, {"at", after(6)}},
                         {{"kind", "wait_started"}, {"name", "go"}},
                         {{"kind", "completed"}}})) ==
+          "├─ update \"add\"  received\n"
           "├─ signal \"go\"       0ms  received\n"
           "└─ completed\n");
 }

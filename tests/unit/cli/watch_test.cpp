@@ -74,7 +74,7 @@ TEST_CASE("orchestrations: ids with slashes reach the server whole") {
         if (request.target.ends_with("/history"))
             return json(
                 {{"id", "a/1/b"}, {"execution", 2}, {"events", {{{"event", 1}, {"kind", "started"}, {"data", 7}}}}});
-        if (request.method == "POST") return json({{"id", "a/1/b"}}, 202);
+        if (request.method == "POST") return json({{"id", "a/1/b"}, {"output", {{"sum", 3}}}}, 202);
         return json({{"id", "a/1/b"},
                      {"name", "child"},
                      {"execution", 2},
@@ -93,6 +93,12 @@ TEST_CASE("orchestrations: ids with slashes reach the server whole") {
     CHECK(with({"orchestrations", "signal", "a/1/b", "go", "--payload", "[1]"}).code == 0);
     CHECK(Json::parse(server.requests().back().body) == Json{{"name", "go"}, {"payload", {1}}});
     CHECK(with({"orchestrations", "signal", "a/1/b", "go", "--payload", "{"}).code == 2);
+    CHECK(with({"orchestrations", "query", "a/1/b", "total", "--input", "[1]"}).out == "{\n  \"sum\": 3\n}\n");
+    CHECK(server.requests().back().target == "/api/v1/orchestrations/a%2F1%2Fb/query");
+    CHECK(Json::parse(server.requests().back().body) == Json{{"name", "total"}, {"input", {1}}});
+    CHECK(with({"orchestrations", "update", "a/1/b", "add", "--request-id", "r"}).code == 0);
+    CHECK(Json::parse(server.requests().back().body) == Json{{"name", "add"}, {"request_id", "r"}});
+    CHECK(with({"orchestrations", "update", "a/1/b", "add", "--input", "{"}).code == 2);
     CHECK(with({"orchestrations", "cancel", "a/1/b", "--reason", "enough"}).code == 0);
     CHECK(server.requests().back().target == "/api/v1/orchestrations/a%2F1%2Fb/cancel");
     const auto asked = server.requests().size();
