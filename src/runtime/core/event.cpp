@@ -55,22 +55,6 @@ std::string events_to_text(const std::vector<Event>& events, std::size_t first) 
     return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Result<std::vector<Event>> events_from_text(std::string_view text, std::int64_t first) {
-    auto json = parse_json(text);
-    if (!json || !json->is_array())
-        return bad_history(fmt::format("event {}: a turn is not a JSON array of events", first));
-    std::vector<Event> out;
-    out.reserve(json->size());
-    for (const auto& item : *json) {
-        auto event = event_from_json(item);
-        if (!event)
-            return bad_history(
-                fmt::format("event {}: {}", first + static_cast<std::int64_t>(out.size()), event.error().message));
-        out.push_back(*std::move(event));
-    }
-    return out;
-}
-
 std::vector<Origin> origins_of(const Event& started) {
     if (!started.options.is_object() || !started.options.contains("origins")) return {};
     return decode<std::vector<Origin>>(started.options.at("origins"));

@@ -14,13 +14,15 @@ Execution::Execution(const OrchestrationType& type, Identity identity)
 
 Execution::~Execution() { journal_.tear_down(); }
 
-bool Execution::deliver(const Event& arrival) {
+bool Execution::deliver(Event arrival) { return take(arrival); }
+
+bool Execution::take(Event& arrival) {
     if (!task_ && arrival.kind != EventKind::started) return false;
     const bool is_update = arrival.kind == EventKind::update_received;
     if (is_update && !handlers_.has_update(arrival.name)) return false;
     if (!journal_.accept(arrival)) return false;
     if (is_update) answer_ = handlers_.apply(arrival.name, arrival.payload);
-    if (!task_) start(arrival);
+    if (!task_) start(std::move(arrival.payload));
     for (auto handle = journal_.runnable(); handle; handle = journal_.runnable()) run(handle);
     if (!journal_.terminal() && journal_.next_position() > history_events_max) {
         journal_.emit({.kind = EventKind::failed,
@@ -48,8 +50,8 @@ Result<Json> Execution::update(const Event& arrival) {
     return std::move(answer_);
 }
 
-void Execution::start(const Event& started) {
-    task_.emplace(type_.run(context_, started.payload));
+void Execution::start(Json input) {
+    task_.emplace(type_.run(context_, std::move(input)));
     run(task_->handle());
 }
 
@@ -72,9 +74,9 @@ void Execution::finish() {
     }
 }
 
-Result<void> Execution::replay(const std::vector<Event>& history) {
+Result<void> Execution::replay(std::vector<Event> history) {
     for (std::size_t i = 0; i < history.size();) {
-        const auto& arrival = history[i];
+        auto& arrival = history[i];
         const auto differs = [&](std::int64_t position, const std::string& words) {
             return std::unexpected(Error{ErrorKind::internal,
                                          "nondeterminism",
@@ -89,7 +91,7 @@ Result<void> Execution::replay(const std::vector<Event>& history) {
         journal_.expect(std::span(history).subspan(i + 1, end - i - 1));
         bool taken = false;
         try {
-            taken = deliver(arrival);
+            taken = take(arrival);
         } catch (...) {  // of the record itself: what the code throws ends the execution
             return std::unexpected(
                 Error{ErrorKind::invalid, "bad_history",

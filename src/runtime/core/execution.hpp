@@ -25,10 +25,10 @@ class Execution {
     // Feeds the recorded history, whole and in order, to a new Execution. Error: internal/"nondeterminism" with the
     // position and the first difference in words, invalid/"bad_history", or invalid/"undecodable_payload"; the
     // Execution is of no use after that.
-    Result<void> replay(const std::vector<Event>& history);
+    Result<void> replay(std::vector<Event> history);
 
     // Takes in an arrival and runs the code until it waits. False: the arrival is for nobody and left no trace.
-    bool deliver(const Event& arrival);
+    bool deliver(Event arrival);
 
     // An answer from the live state, which it leaves as it is. Errors: conflict/"orchestration_finished",
     // not_found/"no_such_query", what the code raises.
@@ -47,7 +47,8 @@ class Execution {
     const std::string& unreadable() const { return journal_.unreadable(); }
 
   private:
-    void start(const Event& started);
+    bool take(Event& arrival);
+    void start(Json input);
     void run(std::coroutine_handle<> handle);
     void finish();
 

@@ -75,12 +75,13 @@ class Journal {
     // --- for Execution ---------------------------------------------------------------------------------------------
     // Whether a signal or an update with that key was taken before.
     bool repeated(const Event& arrival) const;
-    // Takes in an arrival at the next position. False: it is for nobody (late, repeated), and was not recorded.
-    bool accept(const Event& arrival);
+    // Takes in an arrival at the next position; in replay, its payload goes where it is needed. False: it is for nobody
+    // (late, repeated), and was not recorded.
+    bool accept(Event& arrival);
     // The coroutine that may go on, if any; clears it.
     std::coroutine_handle<> runnable();
-    // In replay: `recorded` are the commands that must be emitted next, in order.
-    void expect(std::span<const Event> recorded);
+    // In replay: `recorded` are the commands that must be emitted next, in order; each is taken as it comes up.
+    void expect(std::span<Event> recorded);
     // After a run in replay: commands recorded but not emitted are a difference too.
     void expect_end();
     const std::string& first_difference() const { return difference_; }
@@ -108,7 +109,8 @@ class Journal {
     std::deque<std::string> seen_keys_;                                          // dedup keys, oldest first
     std::set<std::string> seen_;
     std::vector<Event> new_events_;
-    std::span<const Event> expected_;
+    std::span<Event> expected_;
+    Json readable_options_;  // of a recorded command, looked at last
     std::string difference_;
     std::string unreadable_;
     std::int64_t difference_position_ = 0;

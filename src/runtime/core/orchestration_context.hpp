@@ -239,7 +239,7 @@ class OrchestrationContext {
         return open<typename A::Output>({.kind = EventKind::activity_scheduled,
                                          .name = std::string(A::name),
                                          .payload = encode(in),
-                                         .options = encode(policy)});
+                                         .options = journal_.replaying() ? Json() : stored_policy(policy)});
     }
     // Runs a step whose SQL commits together with the record that it ran: exactly once.
     template <class S> Future<typename S::Output> transact(typename S::Input in) {

@@ -23,10 +23,17 @@ struct RetryPolicy {
     milliseconds schedule_to_close{0};         // all attempts together; 0: no limit
     milliseconds heartbeat_timeout{0};         // longest silence of an attempt; 0: none expected
     std::vector<std::string> non_retryable{};  // error codes that end it at once
+
+    bool operator==(const RetryPolicy&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(RetryPolicy, (),
                       (attempts, backoff, initial_delay, delay_max, jitter_percent, start_to_close, schedule_to_close,
                        heartbeat_timeout, non_retryable))
+
+// As it is stored: what differs from the defaults above, which therefore stay as they are; null when nothing does.
+Json stored_policy(const RetryPolicy& policy);
+// Raises invalid/"invalid_field".
+RetryPolicy policy_from_stored(const Json& options);
 
 // The wait before attempt `next` (2 is the first retry), before jitter.
 milliseconds delay_before(const RetryPolicy& policy, int next);

@@ -23,7 +23,7 @@ ActivityRun::ActivityRun(asio::any_io_executor executor, Clock& clock, const Ser
       time_out_(clock.alarm()),
       silence_(clock.alarm()),
       back_off_(clock.alarm()) {
-    if (command_.options.is_object()) policy_ = decode<RetryPolicy>(command_.options);
+    policy_ = policy_from_stored(command_.options);
 }
 
 void ActivityRun::start() { attempt(); }

@@ -24,8 +24,9 @@ void Host::park(const LivePtr& live, const std::string& code, const std::string&
     parked_total().Increment();
     log::error("orchestration.parked",
                {{"orchestration", live->row.id}, {"name", live->row.name}, {"code", code}, {"reason", reason}});
-    refuse_questions(*live, {ErrorKind::conflict, "orchestration_stuck",
-                             fmt::format("{} cannot go on, and so cannot answer: {}", live->row.id, reason)});
+    const Error silence{ErrorKind::conflict, "orchestration_stuck",
+                        fmt::format("{} cannot go on, and so cannot answer: {}", live->row.id, reason)};
+    refuse_questions(*live, silence);
     const auto owner = epoch_of(live->shard);
     auto error = to_json_value(Error{ErrorKind::internal, code, reason});
     if (!owner || (live->row.status == Status::stuck && live->row.error == error)) return;
@@ -40,8 +41,9 @@ void Host::park(const LivePtr& live, const std::string& code, const std::string&
               .error = std::move(error)};
     live->state = LiveState::committing;
     // What arrives for a parked one stays in the inbox's care: arrivals are kept in memory and consumed with a turn.
-    committer_->submit({std::move(turn), *owner, [this, live](const Result<TurnReceipt>&) {
+    committer_->submit({std::move(turn), *owner, [this, live, silence](const Result<TurnReceipt>&) {
                             live->state = LiveState::idle;
+                            refuse_questions(*live, silence);
                             // An operator may have given it up meanwhile.
                             if (asked_to_end(*live)) schedule(live);
                             drain_wake_.wake();

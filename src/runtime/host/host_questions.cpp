@@ -36,6 +36,7 @@ void Host::refuse_questions(Live& live, const Error& error) {
 }
 
 void Host::settle_questions(Live& live, const std::function<Answer(const Arrival&)>& answer) {
+    if (live.dropped || !epoch_of(live.shard)) return;  // the next owner's business
     Turn turn{.id = live.row.id};
     std::erase_if(live.arrivals, [&](const Arrival& arrival) {
         if (!arrival.is_question()) return false;

@@ -93,7 +93,7 @@ asio::awaitable<void> Host::load_execution(LivePtr live) {
     if (!bad) {
         auto execution =
             std::make_unique<Execution>(*live->type, Identity{live->row.id, live->row.key, live->row.execution});
-        if (auto replayed = execution->replay(history); !replayed)
+        if (auto replayed = execution->replay(std::move(history)); !replayed)
             bad = replayed.error();
         else if (execution->next_position() != live->row.next_event)
             bad = Error{ErrorKind::internal, "bad_history",
