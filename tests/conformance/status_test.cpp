@@ -98,6 +98,24 @@ TEST_CASE("status: of one that never was [test_status_not_found]") {
     });
 }
 
+TEST_CASE("status: a wait for the end that is given up is not woken by it") {
+    reporting([](World& world) {
+        begin(world, "a", "o");
+        asio::cancellation_signal stop;
+        bool given_up = false;
+        asio::co_spawn(world.running().io, world.client().wait("a", 1min),
+                       asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e, Result<OrchestrationRow>) {
+                           given_up = e != nullptr;
+                       }));
+        reach(world, "a", Status::running);
+        stop.emit(asio::cancellation_type::terminal);
+        world.until([&] { return given_up; });
+        world.client().finished("a");
+        world.cancel("a");
+        CHECK(world.wait("a").status == Status::cancelled);
+    });
+}
+
 TEST_CASE("status: from pending to completed [test_status_lifecycle_transitions]") {
     reporting([](World& world) {
         begin(world, "a", "o");

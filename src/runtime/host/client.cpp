@@ -255,7 +255,11 @@ asio::awaitable<Result<void>> Client::retry(std::string id) {
 asio::awaitable<Result<OrchestrationRow>> Client::wait(std::string id, std::chrono::milliseconds timeout) {
     const auto deadline = clock_.now() + timeout;
     Pause pause(executor_, clock_);
-    const auto entry = waiting_.emplace(id, &pause);
+    const struct Entry {
+        std::shared_ptr<Waiting> list;
+        Waiting::iterator place;
+        ~Entry() { list->erase(place); }
+    } entry{waiting_, waiting_->emplace(id, &pause)};
     Result<OrchestrationRow> out;
     for (auto interval = 50ms;; interval = std::min(interval * 2, 1000ms)) {
         out = co_await get(id);
@@ -267,12 +271,11 @@ asio::awaitable<Result<OrchestrationRow>> Client::wait(std::string id, std::chro
         // The host of this process wakes us; one elsewhere does not, hence the interval.
         co_await pause.wait(host_ != nullptr ? 1000ms : interval);
     }
-    waiting_.erase(entry);
     co_return out;
 }
 
 void Client::finished(const std::string& id) {
-    const auto [first, last] = waiting_.equal_range(id);
+    const auto [first, last] = waiting_->equal_range(id);
     for (auto it = first; it != last; ++it) it->second->wake();
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/store/store.hpp"
 
 #include <map>
+#include <memory>
 
 namespace toygres::runtime {
 
@@ -105,7 +106,9 @@ class Client {
     Store& store_;
     Clock& clock_;
     Host* host_;
-    std::multimap<std::string, Pause*> waiting_;
+    // Shared with those who wait: they may be given up at any await, and even outlive the client.
+    using Waiting = std::multimap<std::string, Pause*>;
+    std::shared_ptr<Waiting> waiting_ = std::make_shared<Waiting>();
 };
 
 }  // namespace toygres::runtime
