@@ -1,5 +1,5 @@
+#include "base/cron.hpp"
 #include "localkube/controllers.hpp"
-#include "localkube/cron_schedule.hpp"
 #include "localkube/defaults.hpp"
 #include "localkube/object_fields.hpp"
 
@@ -41,7 +41,7 @@ class CronJobController : public Controller {
         drop_old(*object, jobs, "Failed", int_at(*object, "spec.failedJobsHistoryLimit", 1));
         write_status(key, *object, jobs);
         if (flag_at(*object, "spec.suspend")) return;
-        const auto schedule = CronSchedule::parse(text_at(*object, "spec.schedule"));
+        const auto schedule = Cron::parse(text_at(*object, "spec.schedule"));
         if (!schedule)
             return node_->events.warning(*object, component, "UnparseableCronJobSchedule", schedule.error().message);
         const auto due = newest_due(*object, *schedule);
@@ -59,7 +59,7 @@ class CronJobController : public Controller {
     }
 
     // The last time that should have been and was not; of several that were missed only the newest is made up for.
-    static std::optional<Timestamp> newest_due(const Object& object, const CronSchedule& schedule) {
+    static std::optional<Timestamp> newest_due(const Object& object, const Cron& schedule) {
         const auto created = parse_rfc3339(text_at(object, "metadata.creationTimestamp")).value_or(now());
         auto since = parse_rfc3339(text_at(object, "status.lastScheduleTime")).value_or(created);
         if (const auto deadline = int_at(object, "spec.startingDeadlineSeconds", -1); deadline >= 0)

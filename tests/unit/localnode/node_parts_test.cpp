@@ -4,7 +4,6 @@
 #include "localkube/addresses.hpp"
 #include "localkube/atomic_directory.hpp"
 #include "localkube/container_user.hpp"
-#include "localkube/cron_schedule.hpp"
 #include "localkube/images.hpp"
 #include "localkube/object_fields.hpp"
 #include "localkube/pod_environment.hpp"
@@ -21,11 +20,6 @@ using namespace toygres;
 using namespace toygres::localkube;
 
 namespace {
-
-std::string next(std::string_view schedule, std::string_view after) {
-    const auto found = CronSchedule::parse(schedule).value().next(*parse_rfc3339(after));
-    return found ? format_rfc3339(*found).substr(0, 16) : "never";
-}
 
 struct Directory {
     std::string path = (std::filesystem::temp_directory_path() / ("parts-" + random_hex(12))).string();
@@ -53,24 +47,6 @@ std::string phase(const std::string& policy, std::vector<ContainerView> containe
 }
 
 }  // namespace
-
-TEST_CASE("cron: the next time that fits") {
-    CHECK(next("*/15 * * * *", "2026-03-01T12:00:00Z") == "2026-03-01T12:15");
-    CHECK(next("30 2 * * *", "2026-03-01T12:00:00Z") == "2026-03-02T02:30");
-    CHECK(next("0 8-18/5 * * mon-fri", "2026-03-06T18:00:01Z") == "2026-03-09T08:00");
-    CHECK(next("0 0 29 feb *", "2026-03-01T00:00:00Z") == "2028-02-29T00:00");
-    CHECK(next("0 0 13 * 5", "2026-03-01T00:00:00Z") == "2026-03-06T00:00");
-    CHECK(next("0 0 * * 7", "2026-03-02T00:00:00Z") == "2026-03-08T00:00");
-    CHECK(next("@monthly", "2026-12-01T00:00:00Z") == "2027-01-01T00:00");
-    CHECK(next("0 0 30 2 *", "2026-03-01T00:00:00Z") == "never");
-}
-
-TEST_CASE("cron: what is not a schedule names its field") {
-    CHECK(CronSchedule::parse("* * * *").error().message.ends_with("expected exactly 5 fields, found 4"));
-    CHECK(CronSchedule::parse("* 24 * * *").error().message.ends_with("the hour \"24\" is not understood"));
-    for (const char* bad : {"a * * * *", "5-1 * * * *", "*/0 * * * *", "1, * * * *", "* * 0 * *"})
-        CHECK(CronSchedule::parse(bad).error().code == "invalid_schedule");
-}
 
 TEST_CASE("addresses: each once, from a place of the cluster's own") {
     AddressPool pool(64, 64, "a");
