@@ -22,6 +22,7 @@
 #include "activities/verify_marker.hpp"
 #include "activities/wait_for_ready.hpp"
 #include "activities/watch_instance.hpp"
+#include "runtime/schedule/activities.hpp"
 
 namespace toygres::activities {
 
@@ -48,6 +49,7 @@ void register_activities(runtime::ActivityRegistry& registry) {
     registry.add_step<MarkFailed>();
     registry.add_step<MarkRunning>();
     registry.add_step<RecordHealth>();
+    runtime::register_schedule_activities(registry);
 }
 
 }  // namespace toygres::activities

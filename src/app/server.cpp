@@ -139,6 +139,7 @@ class Server {
         orchestrations::register_orchestrations(orchestrations_);
         activities::register_activities(activities_);
         services_.provide(instances_);
+        services_.provide(client_);
         if (!config.alert_webhook.empty()) {
             webhook_.emplace(io_.get_executor(), config.alert_webhook);
             instances_.post_alert = [this](Json alert) { return webhook_->post(std::move(alert)); };

@@ -7,6 +7,7 @@
 #include "orchestrations/post_alert.hpp"
 #include "orchestrations/supervisor.hpp"
 #include "orchestrations/verify_replication.hpp"
+#include "runtime/schedule/schedule.hpp"
 
 namespace toygres::orchestrations {
 
@@ -16,6 +17,7 @@ void register_orchestrations(runtime::OrchestrationRegistry& registry) {
     registry.add<HealthCheck>();
     registry.add<KeepCertificates>();
     registry.add<PostAlert>();
+    registry.add<runtime::Schedule>();
     registry.add<Supervisor>();
     registry.add<VerifyReplication>();
 }

@@ -90,6 +90,8 @@ Process& World::start_process() {
     process.host = std::make_unique<Host>(process.io, *process.store, process.clock, orchestrations, activities,
                                           services, options);
     process.client = std::make_unique<Client>(executor, *process.store, process.clock, process.host.get());
+    services.provide(*process.client);
+    process.clock.step = clock_step;
     process.host->on_finished = [client = process.client.get()](const std::string& id) { client->finished(id); };
     bool joined = false;
     asio::co_spawn(process.io, process.host->start(), [&](std::exception_ptr) { joined = true; });

@@ -87,6 +87,7 @@ class World {
     ActivityRegistry activities;
     Services services;
     HostOptions options;
+    std::chrono::milliseconds clock_step{0};  // of the clocks of processes to come
     std::string schema;
     std::string conninfo;
     std::vector<std::unique_ptr<Process>> processes;
