@@ -26,6 +26,7 @@ std::span<const Route> connection_routes();
 std::span<const Route> operation_routes();
 std::span<const Route> orchestration_routes();
 std::span<const Route> replication_routes();
+std::span<const Route> schedule_routes();
 std::span<const Route> system_routes();
 // All of them.
 std::vector<Route> all_routes();

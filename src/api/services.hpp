@@ -35,6 +35,8 @@ struct ApiServices {
     std::function<asio::awaitable<std::map<std::string, ha::AgentStatus>>(std::string k8s_name, std::string ns,
                                                                           std::vector<std::string> members)>
         ask_members;
+    // Whether this release has orchestrations of that type.
+    std::function<bool(const std::string& type)> knows_orchestration;
 };
 
 }  // namespace toygres::api

@@ -129,7 +129,9 @@ class Server {
                 .ask_members =
                     [this](std::string k8s_name, std::string ns, std::vector<std::string> members) {
                         return instances_.ask_members({"", std::move(k8s_name), std::move(ns)}, std::move(members));
-                    }}),
+                    },
+                .knows_orchestration =
+                    [this](const std::string& type) { return orchestrations_.latest(type) != nullptr; }}),
           http_(io_,
                 {.address = config.listen_address,
                  .port = config.listen_port,

@@ -51,7 +51,8 @@ World::World(const std::string& kubernetes)
            .sealer = sealer,
            .ns = "toygres",
            .postgres_versions = {"14", "15"},
-           .readiness = [this] { return readiness; }}) {
+           .readiness = [this] { return readiness; },
+           .knows_orchestration = [](const std::string& type) { return type == "verify_replication"; }}) {
     http::ServerOptions options;
     options.error_page = &api::Api::error_page;
     server =
