@@ -42,6 +42,7 @@ struct CommandLine {
     TerminateOptions terminate{};
     OrderOptions order{};
     ResetOptions reset{};
+    ScheduleOptions schedule{};
 };
 
 // Fills `line`, which must stay where it is. nullopt, or the exit code when there is nothing left to do: help was asked

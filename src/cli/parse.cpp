@@ -245,6 +245,7 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
     runs(operation_verb, line, &operation, o);
 
     add_orchestration_verbs(app, line);
+    add_schedule_verbs(app, line);
 
     add(app, "version", "Show the releases of this program and of the server")->callback([&line] {
         line.remote = [](Session& session) { return version(session); };

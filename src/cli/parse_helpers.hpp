@@ -45,5 +45,7 @@ void runs(CLI::App* verb, CommandLine& line, int (*body)(Session&, const Options
 void add_replication_verbs(CLI::App& app, CommandLine& line);
 // The group "orchestrations" of verbs.
 void add_orchestration_verbs(CLI::App& app, CommandLine& line);
+// The group "schedules" of verbs.
+void add_schedule_verbs(CLI::App& app, CommandLine& line);
 
 }  // namespace toygres::cli

@@ -18,6 +18,10 @@ std::string orchestration_path(const std::string& id, const std::string& rest) {
     return "/api/v1/orchestrations/" + http::percent_encode(id) + rest;
 }
 
+std::string schedule_path(const std::string& name, const std::string& rest) {
+    return "/api/v1/schedules/" + http::percent_encode(name) + rest;
+}
+
 void add_query(std::string& target, const std::string& name, const std::string& value) {
     if (value.empty()) return;
     target += (target.contains('?') ? "&" : "?") + http::percent_encode(name) + "=" + http::percent_encode(value);

@@ -19,6 +19,7 @@ struct Session {
 // "/api/v1/instances/mydb", the name percent-encoded.
 std::string instance_path(const std::string& name, const std::string& rest = {});
 std::string orchestration_path(const std::string& id, const std::string& rest = {});
+std::string schedule_path(const std::string& name, const std::string& rest = {});
 
 // Adds "name=value" to a target, both percent-encoded, when there is a value.
 void add_query(std::string& target, const std::string& name, const std::string& value);

@@ -190,6 +190,28 @@ struct ResetOptions {
 };
 int reset_orchestration(Session& session, const ResetOptions& options);
 
+struct ScheduleOptions {
+    std::string name;
+    // Of "create" and "change", as the API takes them.
+    std::optional<std::string> cron;
+    std::optional<std::string> zone;
+    std::optional<std::string> type;
+    std::optional<std::string> input;  // JSON
+    std::optional<std::string> overlap;
+    std::optional<std::string> catch_up;
+    std::optional<std::string> jitter;
+    std::optional<std::string> note;  // of "pause" and "resume", too
+    bool paused;
+    std::string order;  // "pause", "resume" or "trigger"
+    bool yes;
+};
+int create_schedule(Session& session, const ScheduleOptions& options);
+int list_schedules(Session& session, const ScheduleOptions& options);
+int show_schedule(Session& session, const ScheduleOptions& options);
+int change_schedule(Session& session, const ScheduleOptions& options);
+int order_schedule(Session& session, const ScheduleOptions& options);
+int delete_schedule(Session& session, const ScheduleOptions& options);
+
 int version(Session& session);
 
 // All pages of a list joined: {key: [...]}.

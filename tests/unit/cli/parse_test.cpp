@@ -19,7 +19,7 @@ TEST_CASE("usage: help is exit code 0 and names the verbs") {
     const auto help = run_command({"--help"});
     CHECK(help.code == 0);
     for (const auto* verb : {"create", "list", "get", "delete", "connect", "logs", "events", "operation",
-                             "orchestrations", "up", "down", "server", "migrate", "token", "version"})
+                             "orchestrations", "schedules", "up", "down", "server", "migrate", "token", "version"})
         CHECK(help.out.contains(verb));
     CHECK_FALSE(help.out.contains("cluster "));
     CHECK(run_command({"create", "--help"}).out.contains("--password-stdin"));
