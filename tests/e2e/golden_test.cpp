@@ -71,3 +71,32 @@ TEST_CASE("golden histories of this release", "[.][golden]") {
     remove(alone);
     record(stack, "delete_instance", "delete-" + alone.k8s_name(), "single");
 }
+
+// By itself: it needs no instance.
+TEST_CASE("golden history of a schedule of this release", "[.][golden][schedules]") {
+    Stack stack;
+    stack.up();
+    const std::string path = "/api/v1/schedules/golden";
+    const auto shows = [&](const std::string& key, const Json& value) {
+        return eventually([&] { return Json::parse(stack.call("GET", path).body).value(key, Json()) == value; });
+    };
+    // The run goes on for a day: this server has no webhook.
+    const Json spec = {{"cron", "0 12 1 1 *"}, {"type", "post_alert"}, {"input", {{"alert", {{"id", "1"}}}}}};
+    auto body = spec;
+    body["name"] = "golden";
+    REQUIRE(stack.call("POST", "/api/v1/schedules", body).status == 201);
+    REQUIRE(shows("started", 0));
+    stack.call("POST", path + "/trigger");
+    REQUIRE(shows("started", 1));
+    stack.call("POST", path + "/trigger");
+    REQUIRE(shows("skipped", 1));
+    stack.call("POST", path + "/pause", {{"note", "a pause"}});
+    REQUIRE(shows("paused", true));
+    stack.call("POST", path + "/resume");
+    REQUIRE(shows("paused", false));
+    auto other = spec;
+    other["overlap"] = "buffer_one";
+    stack.call("PUT", path, other);
+    REQUIRE(shows("overlap", "buffer_one"));
+    record(stack, "schedule", "schedule-golden", "to-its-change");
+}
