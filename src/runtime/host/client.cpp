@@ -108,7 +108,7 @@ asio::awaitable<Result<Json>> Client::ask(Message question, std::string request,
     const auto id = question.orchestration;
     question.dedup_key = std::string(request_key_prefix) + request;
     Pause pause(executor_, clock_);
-    const auto entry = waiting_.emplace(request_name(id, request), &pause);
+    const Entry entry(*this, request_name(id, request), pause);
     const auto deadline = clock_.uptime() + patience;
     Result<std::optional<Json>> found;
     if (question.kind == MessageKind::update) found = co_await store_.find_answer(id, request);
@@ -122,7 +122,6 @@ asio::awaitable<Result<Json>> Client::ask(Message question, std::string request,
         auto looked = co_await store_.find_answer(id, request);
         if (looked || !looked.error().retryable()) found = std::move(looked);
     }
-    waiting_.erase(entry);
     if (!found) co_return std::unexpected(std::move(found).error());
     if (!*found)
         co_return std::unexpected(
@@ -255,11 +254,7 @@ asio::awaitable<Result<void>> Client::retry(std::string id) {
 asio::awaitable<Result<OrchestrationRow>> Client::wait(std::string id, std::chrono::milliseconds timeout) {
     const auto deadline = clock_.now() + timeout;
     Pause pause(executor_, clock_);
-    const struct Entry {
-        std::shared_ptr<Waiting> list;
-        Waiting::iterator place;
-        ~Entry() { list->erase(place); }
-    } entry{waiting_, waiting_->emplace(id, &pause)};
+    const Entry entry(*this, id, pause);
     Result<OrchestrationRow> out;
     for (auto interval = 50ms;; interval = std::min(interval * 2, 1000ms)) {
         out = co_await get(id);

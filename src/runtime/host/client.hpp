@@ -109,6 +109,18 @@ class Client {
     // Shared with those who wait: they may be given up at any await, and even outlive the client.
     using Waiting = std::multimap<std::string, Pause*>;
     std::shared_ptr<Waiting> waiting_ = std::make_shared<Waiting>();
+    class Entry {
+      public:
+        Entry(const Client& client, std::string what, Pause& pause)
+            : list_(client.waiting_), place_(list_->emplace(std::move(what), &pause)) {}
+        Entry(const Entry&) = delete;
+        Entry& operator=(const Entry&) = delete;
+        ~Entry() { list_->erase(place_); }
+
+      private:
+        std::shared_ptr<Waiting> list_;
+        Waiting::iterator place_;
+    };
 };
 
 }  // namespace toygres::runtime
