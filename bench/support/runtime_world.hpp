@@ -43,13 +43,15 @@ struct World {
     void start() {
         started = true;
         test::run(io, host.start());
-        while (host.owned_shards() < runtime::shard_count) io.run_one();
+        run_until([this] { return host.owned_shards() == runtime::shard_count; });
     }
     void run_for(std::chrono::milliseconds time) {
         const auto end = SteadyClock::now() + time;
+        io.restart();
         while (SteadyClock::now() < end) io.run_one_until(end);
     }
     void run_until(const std::function<bool()>& condition) {
+        io.restart();  // it stops when it has nothing to do, and then runs nothing until told
         while (!condition()) io.run_one();
     }
 
