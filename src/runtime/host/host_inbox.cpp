@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string sender_key(std::string_view stored) {
-    if (stored.starts_with(signal_key_prefix)) stored.remove_prefix(signal_key_prefix.size());
+std::string without(std::string_view prefix, std::string_view stored) {
+    if (stored.starts_with(prefix)) stored.remove_prefix(prefix.size());
     return std::string(stored);
 }
 
@@ -152,7 +152,7 @@ Arrival Host::to_arrival(const Message& message) const {
         case MessageKind::signal:
             out.event = {.kind = EventKind::signal_received,
                          .name = message.name,
-                         .target = sender_key(message.dedup_key),
+                         .target = without(signal_key_prefix, message.dedup_key),
                          .payload = message.payload};
             break;
         case MessageKind::cancel:
@@ -172,7 +172,7 @@ Arrival Host::to_arrival(const Message& message) const {
         case MessageKind::update:
             out.event = {.kind = EventKind::update_received,
                          .name = message.name,
-                         .target = message.dedup_key.substr(request_key_prefix.size()),
+                         .target = without(request_key_prefix, message.dedup_key),
                          .payload = message.payload};
             out.order = message.kind == MessageKind::query ? Order::query : Order::update;
             break;
