@@ -124,8 +124,9 @@ asio::awaitable<Result<Json>> Client::ask(Message question, std::string request,
     }
     if (!found) co_return std::unexpected(std::move(found).error());
     if (!*found)
-        co_return std::unexpected(
-            Error{ErrorKind::timeout, "no_answer", fmt::format("{} has not answered in time; see what it does", id)});
+        co_return std::unexpected(Error{
+            ErrorKind::timeout, "no_answer",
+            fmt::format("{0} has not answered in time; \"toygres orchestrations show {0}\" tells what it does", id)});
     const auto& answer = **found;
     if (const auto error = answer.find("error"); error != answer.end())
         co_return std::unexpected(error_from_json(*error));
