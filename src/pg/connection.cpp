@@ -74,20 +74,19 @@ asio::awaitable<Result<std::unique_ptr<Connection>>> Connection::connect(std::st
     asio::steady_timer deadline(executor, timeout);
     for (auto status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;) {
         if (status == PGRES_POLLING_FAILED) co_return std::unexpected(connect_error(conn.get()));
-        Socket socket(executor, PQsocket(conn.get()));  // it may change after every poll
-        bool expired = false;
-        deadline.async_wait([&](boost::system::error_code ec) {
+        const auto socket = std::make_shared<Socket>(executor, PQsocket(conn.get()));  // it may change after every poll
+        const auto expired = std::make_shared<bool>(false);
+        // Its handler may run when this frame is gone: a wait that is cancelled ends the connect at once.
+        deadline.async_wait([socket = std::weak_ptr(socket), expired](boost::system::error_code ec) {
             if (ec) return;
-            expired = true;
-            socket.stream.cancel();
+            *expired = true;
+            if (const auto waiting = socket.lock()) waiting->stream.cancel();
         });
         const auto what = status == PGRES_POLLING_READING ? asio::posix::stream_descriptor::wait_read
                                                           : asio::posix::stream_descriptor::wait_write;
-        const auto [ec] = co_await socket.stream.async_wait(what, use);
+        const auto [ec] = co_await socket->stream.async_wait(what, use);
         deadline.cancel();
-        // The timer's handler refers to this frame: let it run before the scope ends.
-        co_await asio::post(executor, use);
-        if (expired)
+        if (*expired)
             co_return std::unexpected(Error{ErrorKind::transient, "database_unavailable",
                                             fmt::format("no answer within {} ms", timeout.count())});
         if (ec) co_return std::unexpected(Error{ErrorKind::transient, "database_unavailable", ec.message()});

@@ -3,6 +3,8 @@
 #include "support/postgres.hpp"
 #include "support/run.hpp"
 
+#include <fmt/format.h>
+
 using namespace toygres;
 using namespace std::chrono_literals;
 
@@ -127,4 +129,25 @@ TEST_CASE("pg: array literals quote what has to be quoted") {
     CHECK(pg::array_literal(std::vector<std::string>{"a\"b\\c", "", "NULL"}) == R"({"a\"b\\c","","NULL"})");
     CHECK(pg::array_literal(std::vector<std::optional<std::string>>{std::nullopt, "x"}) == R"({NULL,"x"})");
     CHECK(pg::array_literal(std::vector<std::int64_t>{1, -2}) == "{1,-2}");
+}
+
+// What the sanitizers see: a deadline that is due when its connect is told to end runs its handler after that.
+TEST_CASE("pg: a connect that is cancelled as its time is over leaves nothing behind that still writes") {
+    asio::io_context io;
+    const asio::ip::tcp::acceptor silent(io, {asio::ip::make_address("127.0.0.1"), 0});
+    const auto conninfo = fmt::format("host=127.0.0.1 port={} user=x dbname=x", silent.local_endpoint().port());
+    asio::cancellation_signal cancel;
+    bool ended = false;
+    asio::co_spawn(io, pg::Connection::connect(conninfo, "", "test", 1s),
+                   asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr, const auto&) { ended = true; }));
+    const auto began = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() < began + 50ms) io.poll();
+    CHECK_FALSE(ended);
+    // The time passes while no handler runs.
+    while (std::chrono::steady_clock::now() < began + 1'010ms) continue;
+    cancel.emit(asio::cancellation_type::all);
+    while (!ended && io.run_one() > 0) continue;
+    io.restart();
+    io.poll();
+    CHECK(ended);
 }
