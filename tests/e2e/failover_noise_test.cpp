@@ -159,19 +159,19 @@ namespace {
 // A server whose clock is set by hand, in the place of the stack's own.
 class SetClock {
   public:
-    explicit SetClock(Stack& stack) : stack_(stack), file_(stack.directory + "/clock") {
-        set("+0");
-        server_ = stack_.stand_in({.environment = {"LD_PRELOAD=" TOYGRES_FAKETIME, "FAKETIME_TIMESTAMP_FILE=" + file_,
-                                                   "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}});
+    explicit SetClock(Stack& stack)
+        : file_(stack.directory + "/clock"),
+          server_(stack, {.environment = {"LD_PRELOAD=" TOYGRES_FAKETIME, "FAKETIME_TIMESTAMP_FILE=" + set("+0"),
+                                          "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}}) {}
+    // "+3600": an hour fast. The file that says so.
+    const std::string& set(const std::string& offset) const {
+        write_file_atomically(file_, offset + "\n", 0644).value();
+        return file_;
     }
-    ~SetClock() { stack_.stand_down(server_); }
-    // "+3600": an hour fast.
-    void set(const std::string& offset) const { write_file_atomically(file_, offset + "\n", 0644).value(); }
 
   private:
-    Stack& stack_;
     std::string file_;
-    Stack::Extra server_{};
+    Stack::StandIn server_;
 };
 
 #ifdef __has_feature
@@ -222,7 +222,7 @@ TEST_CASE(
     "[failover]") {
     Scene s;
     FaultyApi api(s.db.stack().directory);
-    const auto server = s.db.stack().stand_in({.kubeconfig = api.kubeconfig()});
+    const Stack::StandIn server(s.db.stack(), {.kubeconfig = api.kubeconfig()});
     CHECK(eventually([&] { return api.passed_on() > 10; }));
     api.be(FaultyApi::Mood::errors);
     // Longer than a primary that says nothing is waited for.
@@ -235,7 +235,6 @@ TEST_CASE(
     api.be(FaultyApi::Mood::well);
     const auto passed_on = api.passed_on();
     CHECK(eventually([&] { return api.passed_on() > passed_on + 5; }));
-    s.db.stack().stand_down(server);
     s.check_end(0);
 }
 
@@ -245,7 +244,7 @@ TEST_CASE(
     "[failover]") {
     Scene s;
     FaultyApi api(s.db.stack().directory);
-    const auto server = s.db.stack().stand_in({.kubeconfig = api.kubeconfig()});
+    const Stack::StandIn server(s.db.stack(), {.kubeconfig = api.kubeconfig()});
     api.be(FaultyApi::Mood::every_other);
     REQUIRE(s.db.ask("switchover").at("state") == "succeeded");
     REQUIRE(s.db.becomes_whole());
@@ -255,7 +254,7 @@ TEST_CASE(
     s.db.scale(s.standby, 1);
     REQUIRE(s.db.becomes_whole());
     CHECK(api.failed() > 10);
-    s.db.stack().stand_down(server);
+    api.be(FaultyApi::Mood::well);
     s.check_end(2);
 }
 

@@ -160,20 +160,19 @@ Stack::Extra Stack::start_server(int port, const ExtraOptions& options) {
     return {pid, "http://" + listen};
 }
 
-Stack::Extra Stack::stand_in(const ExtraOptions& options) {
-    signal_server(SIGKILL);
-    wait_for_death();
-    const auto port = parse_json(read_file(directory + "/cli.json").value()).value().at("port").get<int>();
-    const auto extra = start_server(port, options);
-    REQUIRE(eventually([&] { return call("GET", "/readyz").status == 200; }));
-    return extra;
+Stack::StandIn::StandIn(Stack& stack, const ExtraOptions& options) : stack_(stack) {
+    stack_.signal_server(SIGKILL);
+    stack_.wait_for_death();
+    const auto port = parse_json(read_file(stack_.directory + "/cli.json").value()).value().at("port").get<int>();
+    pid_ = stack_.start_server(port, options).pid;
+    REQUIRE(eventually([&] { return stack_.call("GET", "/readyz").status == 200; }));
 }
 
-void Stack::stand_down(const Extra& extra) {
-    ::kill(extra.pid, SIGKILL);
-    ::waitpid(extra.pid, nullptr, 0);
-    std::erase(extra_, extra.pid);
-    up();
+Stack::StandIn::~StandIn() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    std::erase(stack_.extra_, pid_);
+    stack_.up();
 }
 
 int Stack::cms_pid() const { return std::atoi(read_file(directory + "/cms/data/postmaster.pid").value().c_str()); }

@@ -54,9 +54,18 @@ class Stack {
     };
     Extra start_extra_server(const ExtraOptions& options);
     Extra start_extra_server() { return start_extra_server({}); }
-    // The server is killed, and this one is there in its place, under its address, until stand_down().
-    Extra stand_in(const ExtraOptions& options);
-    void stand_down(const Extra& extra);
+    // The server is killed, and another one is there in its place, under its address, as long as this lives.
+    class StandIn {
+      public:
+        StandIn(Stack& stack, const ExtraOptions& options);
+        StandIn(const StandIn&) = delete;
+        StandIn& operator=(const StandIn&) = delete;
+        ~StandIn();
+
+      private:
+        Stack& stack_;
+        int pid_;
+    };
     int cms_pid() const;
     void restart_cms(const std::string& mode) const;
     void stop_cms() const;  // as in a crash
