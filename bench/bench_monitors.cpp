@@ -89,7 +89,7 @@ template <class O> void start_all(World& world, const Options& options, const st
                                   {.number = i, .interval_ms = interval, .first_ms = interval * i / options.monitors}),
             [&](std::exception_ptr, const Result<StartOutcome>& outcome) { started += outcome ? 1 : 0; });
     world.run_until([&] { return started == options.monitors; });
-    world.run_for(5s);
+    world.run_for(15s);  // sessions hand in what they have counted when they have been idle for 10 s
 }
 
 void measure(World& world, const test::PostgresServer& server, const Options& options, Report& report,

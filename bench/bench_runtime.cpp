@@ -10,6 +10,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <thread>
 
 namespace toygres::bench {
 namespace {
@@ -99,9 +101,17 @@ struct FanIn {
     }
 };
 
+// Letters at random: what repeats itself would be compressed in the database.
+Payload some_payload() {
+    static std::mt19937 random(1);
+    std::string text(payload_bytes, ' ');
+    for (auto& c : text) c = static_cast<char>('a' + random() % 26);
+    return {text};
+}
+
 // Starts one and waits for its result; anything but success ends the benchmark.
 template <class O> asio::awaitable<void> run_one(Client& client, std::string id) {
-    value_or_raise(co_await client.start<O>(id, Payload{std::string(payload_bytes, 'x')}));
+    value_or_raise(co_await client.start<O>(id, some_payload()));
     const auto row = value_or_raise(co_await client.wait(id, 60s));
     if (row.status != Status::completed) raise(ErrorKind::internal, "orchestration_failed", id + " did not complete");
 }
@@ -133,6 +143,22 @@ template <class O> struct Load {
         while (lanes > 0) world.io.run_one();
     }
 };
+
+// What three commits of one row take, one after the other, begun by the clock while the server does nothing else: a
+// start, what is to be done, what came of it.
+std::vector<double> floor_latencies_ms(const test::PostgresServer& server, double per_s, std::chrono::seconds time) {
+    pqxx::connection connection(server.conninfo());
+    connection.prepare("floor", "INSERT INTO floor (payload) VALUES (repeat('x', 256))");
+    std::vector<double> out;
+    const auto began = SteadyClock::now();
+    const auto gap = std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(1 / per_s));
+    for (auto due = began; due < began + time; due += gap) {
+        std::this_thread::sleep_until(due);
+        for (int i = 0; i < 3; ++i) pqxx::nontransaction(connection).exec_prepared("floor");
+        out.push_back(seconds_since(due) * 1e3);
+    }
+    return out;
+}
 
 // Open loop: begun by the clock, whether or not those before have ended; so a stall is seen by all that meet it.
 std::vector<double> latencies_ms(World& world, double per_s, std::chrono::seconds time) {
@@ -260,8 +286,11 @@ void run(const Options& options) {
     throughput<Parallel>(world, server, options, report, "parallel", floor_8);
 
     const double open_per_s = std::max(1.0, per_s * 0.05);
+    const auto floor_ms = floor_latencies_ms(server, open_per_s, 5s);
     const auto latencies = latencies_ms(world, open_per_s, std::chrono::seconds(std::max(5, options.seconds / 2)));
     report.heading(fmt::format("latency: one activity, start to result, {:.0f}/s begun by the clock", open_per_s));
+    report.figure("floor_latency_p50_ms", percentile(floor_ms, 0.5), "three commits of one row, begun in the same way");
+    report.figure("floor_latency_p99_ms", percentile(floor_ms, 0.99), "");
     report.figure("latency_p50_ms", percentile(latencies, 0.5), fmt::format("of {}", latencies.size()));
     report.figure("latency_p99_ms", percentile(latencies, 0.99), "");
     big_ones(world, options, report);
