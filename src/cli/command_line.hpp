@@ -35,6 +35,7 @@ struct CommandLine {
     OperationOptions operation{};
     OrchestrationListOptions orchestration_list{};
     OrchestrationShowOptions orchestration_show{};
+    StartOptions start{};
     SignalOptions signal{};
     QuestionOptions query{};
     QuestionOptions update{};

@@ -34,6 +34,16 @@ void add_orchestration_verbs(CLI::App& app, CommandLine& line) {
     show->add_option("--execution", line.orchestration_show.execution, "[the current one]");
     runs(show, line, &show_orchestration, line.orchestration_show);
 
+    auto* start = add(*group, "start", "Start an orchestration of a type that the server knows");
+    start->add_option("TYPE", line.start.type)->required();
+    start->add_option("--id", line.start.id, "What it is called from now on")->required();
+    start->add_option("--input", line.start.input, "JSON");
+    start->add_option("--on-conflict", line.start.on_conflict, "When one has this id already [fail]")
+        ->check(CLI::IsMember({"fail", "use_existing", "replace_terminal"}));
+    start->add_option("--tag", line.start.tags, "May be repeated")->type_name("NAME=VALUE");
+    start->add_option("--request-id", line.start.request_id, "The same request again is done once");
+    runs(start, line, &start_orchestration, line.start);
+
     auto* signal = add(*group, "signal", "Send a signal");
     signal->add_option("ID", line.signal.id)->required();
     signal->add_option("SIGNAL", line.signal.name)->required();

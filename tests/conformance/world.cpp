@@ -15,7 +15,7 @@ std::string make_schema(const std::string& conninfo) {
     static const auto tables = [] {
         std::string out;
         for (const auto* migration :
-             {"0001_runtime", "0006_operate", "0007_quarantine", "0008_suspicion", "0009_answers"})
+             {"0001_runtime", "0006_operate", "0007_quarantine", "0008_suspicion", "0009_answers", "0010_request"})
             out += read_file(fmt::format("{}/migrations/{}.sql", TOYGRES_SOURCE_DIR, migration)).value();
         return out;
     }();

@@ -7,6 +7,16 @@
 namespace toygres::api {
 namespace {
 
+struct NewBody {
+    std::string id;
+    std::string type;
+    std::optional<Json> input{};
+    std::optional<std::string> on_conflict{};
+    std::optional<Json> tags{};
+    std::optional<std::string> request_id{};
+};
+BOOST_DESCRIBE_STRUCT(NewBody, (), (id, type, input, on_conflict, tags, request_id))
+
 // What to start when nobody with that id is there to be signalled.
 struct StartBody {
     std::string name;
@@ -121,6 +131,35 @@ asio::awaitable<http::Response> get_history(Call& call) {
     co_return json_response({{"id", row.id}, {"execution", execution}, {"events", encode(events)}});
 }
 
+void expect_startable(Call& call, const std::string& field, const std::string& type, const std::optional<Json>& tags) {
+    expect_length(field, type, 1, 128);
+    if (!call.services().knows_orchestration(type))
+        throw ErrorException(invalid_fields({{field, "names no type of orchestration that this server knows"}}));
+    if (tags && !tags->is_object())
+        throw ErrorException(invalid_fields({{field == "type" ? "tags" : "start.tags", "must be an object"}}));
+}
+
+// 201: it is there for good, and will run. 200: it was there already, and that is what was wished, or this very request
+// made it. 409 when the id is taken.
+asio::awaitable<http::Response> post_orchestration(Call& call) {
+    call.expect_query({});
+    auto body = call.body<NewBody>();
+    expect_length("id", body.id, 1, 256);
+    expect_startable(call, "type", body.type, body.tags);
+    if (body.request_id) expect_length("request_id", *body.request_id, 1, 128);
+    const auto on_conflict = enum_from<runtime::OnConflict>(body.on_conflict.value_or("fail"));
+    if (!on_conflict)
+        throw ErrorException(invalid_fields({{"on_conflict", "must be one of: fail, use_existing, replace_terminal"}}));
+    const auto outcome =
+        value_or_raise(co_await call.services().client.start({.id = body.id,
+                                                              .name = body.type,
+                                                              .input = std::move(body.input).value_or(Json()),
+                                                              .on_conflict = *on_conflict,
+                                                              .tags = std::move(body.tags).value_or(Json::object()),
+                                                              .request = body.request_id.value_or("")}));
+    co_return json_response({{"id", body.id}, {"started", outcome.created}}, outcome.created ? 201 : 200);
+}
+
 // 202: it is in the orchestration's inbox for good. 409 when the orchestration has ended. With "start", 202 also when
 // it was not there: it is started, and has the signal.
 asio::awaitable<http::Response> post_signal(Call& call) {
@@ -136,9 +175,7 @@ asio::awaitable<http::Response> post_signal(Call& call) {
         co_return json_response({{"id", id}, {"signal", body.name}}, 202);
     }
     auto& start = *body.start;
-    expect_length("start.name", start.name, 1, 128);
-    if (start.tags && !start.tags->is_object())
-        throw ErrorException(invalid_fields({{"start.tags", "must be an object"}}));
+    expect_startable(call, "start.name", start.name, start.tags);
     const auto outcome = value_or_raise(co_await client.signal_with_start(
         {.id = id,
          .name = start.name,
@@ -222,6 +259,7 @@ asio::awaitable<http::Response> post_reset(Call& call) {
 
 constexpr Route routes[] = {
     {"GET", "/api/v1/orchestrations", Scope::read, list_orchestrations},
+    {"POST", "/api/v1/orchestrations", Scope::write, post_orchestration},
     {"GET", "/api/v1/orchestration-counts", Scope::read, count_orchestrations},
     {"GET", "/api/v1/orchestrations/{id}", Scope::read, get_orchestration},
     {"GET", "/api/v1/orchestrations/{id}/history", Scope::read, get_history},

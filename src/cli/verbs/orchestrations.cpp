@@ -109,6 +109,23 @@ int show_orchestration(Session& session, const OrchestrationShowOptions& options
     return exit_ok;
 }
 
+int start_orchestration(Session& session, const StartOptions& options) {
+    Json body = {{"id", options.id}, {"type", options.type}};
+    if (!options.input.empty()) body["input"] = json_given("--input", options.input);
+    if (!options.on_conflict.empty()) body["on_conflict"] = options.on_conflict;
+    if (!options.request_id.empty()) body["request_id"] = options.request_id;
+    for (const auto& tag : options.tags) {
+        const auto sign = tag.find('=');
+        if (sign == 0 || sign == std::string::npos)
+            raise(ErrorKind::invalid, "usage", "--tag must be NAME=VALUE, not \"" + tag + "\"");
+        body["tags"][tag.substr(0, sign)] = tag.substr(sign + 1);
+    }
+    const auto answer = value_or_raise(session.api.call("POST", "/api/v1/orchestrations", body));
+    if (session.print_raw(answer)) return exit_ok;
+    session.console.out << options.id << (answer.at("started").get<bool>() ? " starts" : " is there already") << "\n";
+    return exit_ok;
+}
+
 int signal_orchestration(Session& session, const SignalOptions& options) {
     Json body = {{"name", options.name}};
     if (!options.payload.empty()) body["payload"] = json_given("--payload", options.payload);

@@ -144,6 +144,16 @@ struct OrchestrationShowOptions {
 };
 int show_orchestration(Session& session, const OrchestrationShowOptions& options);
 
+struct StartOptions {
+    std::string type;
+    std::string id;
+    std::string input;              // JSON; empty: none
+    std::string on_conflict;        // as the API names it; empty: its default
+    std::vector<std::string> tags;  // "name=value"
+    std::string request_id;
+};
+int start_orchestration(Session& session, const StartOptions& options);
+
 struct SignalOptions {
     std::string id;
     std::string name;

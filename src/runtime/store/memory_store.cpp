@@ -113,14 +113,21 @@ std::int64_t MemoryStore::deliver_now(Message message) {
 StartOutcome MemoryStore::look_up(const StartRequest& request) const {
     const auto it = db_->rows_.find(request.id);
     if (it == db_->rows_.end()) return {false, false, 0, 0, Status::pending};
-    return {false, it->second.parent == request.parent, it->second.key, 0, it->second.status};
+    return {false,
+            it->second.parent == request.parent,
+            it->second.key,
+            0,
+            it->second.status,
+            !request.request.empty() && db_->requests_[request.id] == request.request};
 }
 
 StartOutcome MemoryStore::start_now(const StartRequest& request) {
     const auto now = db_->now_();
     auto it = db_->rows_.find(request.id);
-    if (it != db_->rows_.end() && (request.on_conflict != OnConflict::replace_terminal || !it->second.finished_at))
+    if (it != db_->rows_.end() &&
+        (request.on_conflict != OnConflict::replace_terminal || !it->second.finished_at || look_up(request).repeated))
         return look_up(request);
+    db_->requests_[request.id] = request.request;
     OrchestrationRow row{.key = it == db_->rows_.end() ? db_->next_key_++ : it->second.key,
                          .id = request.id,
                          .name = request.name,
@@ -323,7 +330,7 @@ asio::awaitable<Result<std::vector<int>>> MemoryStore::next_notice() {
 asio::awaitable<Result<StartOutcome>> MemoryStore::start(StartRequest request) {
     if (auto ok = check(); !ok) co_return std::unexpected(ok.error());
     auto outcome = start_now(request);
-    if (!outcome.created && request.on_conflict == OnConflict::fail)
+    if (!outcome.created && !outcome.repeated && request.on_conflict == OnConflict::fail)
         co_return std::unexpected(Error{ErrorKind::conflict, "orchestration_exists",
                                         fmt::format("an orchestration {} exists already", request.id)});
     co_return outcome;
@@ -474,6 +481,7 @@ asio::awaitable<Result<Pruned>> MemoryStore::prune(std::vector<Retention> rules,
         const auto key = db_->rows_.at(id).key;
         std::erase_if(db_->history_, [&](const auto& turn) { return std::get<0>(turn.first) == key; });
         std::erase_if(db_->inbox_, [&](const auto& message) { return message.second.orchestration == id; });
+        db_->requests_.erase(db_->ids_.at(key));
         db_->ids_.erase(key);
         db_->rows_.erase(id);
     }

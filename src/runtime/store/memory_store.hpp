@@ -28,6 +28,7 @@ class MemoryDatabase {
     std::map<std::int64_t, Timestamp> heartbeats_;
     std::map<std::string, OrchestrationRow> rows_;
     std::map<std::int64_t, std::string> ids_;
+    std::map<std::string, std::string> requests_;  // under which they were started last, by id
     std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, std::string> history_;
     std::map<std::int64_t, Message> inbox_;
     std::map<std::pair<std::int64_t, int>, std::int64_t> commits_;  // worker and lane -> number of the last

@@ -37,24 +37,41 @@ Message to_message(const pg::Row& row) {
             .dedup_key = row.get<std::string>(7)};
 }
 
+namespace {
+
+std::optional<std::string> request_or_null(const StartRequest& request) {
+    return request.request.empty() ? std::nullopt : std::optional(request.request);
+}
+
+}  // namespace
+
+pg::Params find_start_params(const StartRequest& request) {
+    const auto& parent = request.parent;
+    return pg::params(request.id, parent ? std::optional(parent->id) : std::nullopt,
+                      parent ? std::optional(parent->execution) : std::nullopt,
+                      parent ? std::optional(parent->event) : std::nullopt, request_or_null(request));
+}
+
 pg::Params start_params(const StartRequest& request) {
     const auto& parent = request.parent;
     return pg::params(request.id, shard_of(request.id), request.name, pg::json_text(request.input),
                       parent ? std::optional(parent->id) : std::nullopt,
                       parent ? std::optional(parent->execution) : std::nullopt,
                       parent ? std::optional(parent->event) : std::nullopt, request.detached,
-                      pg::json_text(request.tags), enum_name(request.on_conflict));
+                      pg::json_text(request.tags), enum_name(request.on_conflict), request_or_null(request));
 }
 
 Result<StartOutcome> start_outcome(const StartRequest& request, const pg::Rows& made, const pg::Rows& found) {
-    if (made.empty() && request.on_conflict == OnConflict::fail)
+    const bool repeated = made.empty() && found[0].get<bool>(3);
+    if (made.empty() && !repeated && request.on_conflict == OnConflict::fail)
         return std::unexpected(Error{ErrorKind::conflict, "orchestration_exists",
                                      fmt::format("an orchestration {} exists already", request.id)});
     return StartOutcome{.created = !made.empty(),
                         .by_this_command = found[0].get<bool>(2),
                         .key = found[0].get<std::int64_t>(0),
                         .start_message = made.empty() ? 0 : made[0].get<std::int64_t>(1),
-                        .status = enum_from<Status>(found[0].text(1)).value_or(Status::stuck)};
+                        .status = enum_from<Status>(found[0].text(1)).value_or(Status::stuck),
+                        .repeated = repeated};
 }
 
 }  // namespace toygres::runtime::queries

@@ -93,18 +93,20 @@ inline constexpr Query deliver{
 inline constexpr Query start{
     "runtime.start",
     "WITH made AS (INSERT INTO orchestrations AS o (id, shard, name, input, parent, parent_execution, parent_event, "
-    "detached, tags) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET "
+    "detached, tags, request) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11) ON CONFLICT (id) DO UPDATE SET "
     "name = excluded.name, version = NULL, input = excluded.input, execution = o.execution + 1, status = 'pending', "
     "parent = excluded.parent, parent_execution = excluded.parent_execution, parent_event = excluded.parent_event, "
-    "detached = excluded.detached, output = NULL, error = NULL, custom_status = NULL, next_event = 1, "
+    "detached = excluded.detached, tags = excluded.tags, request = excluded.request, output = NULL, error = NULL, "
+    "custom_status = NULL, next_event = 1, "
     "finished_at = NULL, updated_at = now() "
-    "WHERE $10 = 'replace_terminal' AND o.finished_at IS NOT NULL RETURNING key, shard, id), "
+    "WHERE $10 = 'replace_terminal' AND o.finished_at IS NOT NULL AND (o.request = $11) IS NOT TRUE "
+    "RETURNING key, shard, id), "
     "note AS (INSERT INTO inbox (shard, orchestration, kind) SELECT shard, id, 'start' FROM made RETURNING id) "
     "SELECT made.key, note.id FROM made, note"};
 inline constexpr Query find_start{
     "runtime.find_start",
     "SELECT key, status, parent IS NOT DISTINCT FROM $2 AND parent_execution IS NOT DISTINCT FROM $3 "
-    "AND parent_event IS NOT DISTINCT FROM $4 FROM orchestrations WHERE id = $1"};
+    "AND parent_event IS NOT DISTINCT FROM $4, (request = $5) IS TRUE FROM orchestrations WHERE id = $1"};
 inline constexpr Query complete_step{
     "runtime.complete_step",
     "INSERT INTO inbox (shard, orchestration, kind, execution, event, payload, dedup_key) "
@@ -140,6 +142,7 @@ inline constexpr Query send{
 OrchestrationRow to_orchestration(const pg::Row& row);
 Message to_message(const pg::Row& row);
 pg::Params start_params(const StartRequest& request);
+pg::Params find_start_params(const StartRequest& request);
 // `made` and `found` are the answers to start and find_start. Error: conflict/"orchestration_exists".
 Result<StartOutcome> start_outcome(const StartRequest& request, const pg::Rows& made, const pg::Rows& found);
 

@@ -32,10 +32,7 @@ pg::Params fence_params(const Fence& fence) {
 Statement start_statement(const StartRequest& request) { return {queries::start, queries::start_params(request)}; }
 
 Statement find_start_statement(const StartRequest& request) {
-    const auto& parent = request.parent;
-    return {queries::find_start, params(request.id, parent ? std::optional(parent->id) : std::nullopt,
-                                        parent ? std::optional(parent->execution) : std::nullopt,
-                                        parent ? std::optional(parent->event) : std::nullopt)};
+    return {queries::find_start, queries::find_start_params(request)};
 }
 
 // In one transaction; when the database refuses one of them, each in its own.
@@ -327,9 +324,8 @@ asio::awaitable<Result<CommitReceipt>> PgStore::commit_on(pg::Connection& connec
     const auto starts_at = statements.size();
     for (const auto& turn : turns)
         for (const auto& start : turn.starts) {
-            statements.push_back({queries::start, queries::start_params(start)});
-            const auto& parent = *start.parent;
-            statements.push_back({queries::find_start, params(start.id, parent.id, parent.execution, parent.event)});
+            statements.push_back(start_statement(start));
+            statements.push_back(find_start_statement(start));
         }
     const auto deliver_at = statements.size();
     if (!m_target.empty())
@@ -386,9 +382,7 @@ asio::awaitable<Result<bool>> PgStore::was_committed(std::int64_t worker, Commit
 asio::awaitable<Result<std::vector<StartOutcome>>> PgStore::find_starts(std::vector<StartRequest> starts) {
     std::vector<StartOutcome> out;
     for (const auto& start : starts) {
-        const auto parent = start.parent.value_or(Parent{});
-        auto found =
-            co_await pool_->execute(queries::find_start, params(start.id, parent.id, parent.execution, parent.event));
+        auto found = co_await pool_->execute(queries::find_start, queries::find_start_params(start));
         if (!found) co_return std::unexpected(std::move(found).error());
         if (found->empty()) {
             out.push_back({false, false, 0, 0, Status::pending});

@@ -159,8 +159,7 @@ asio::awaitable<Result<StartOutcome>> PgStore::signal_with_start(StartRequest re
     if (!lease) co_return std::unexpected(std::move(lease).error());
     std::vector<pg::Statement> statements;
     statements.push_back({queries::start, queries::start_params(request)});
-    statements.push_back({queries::find_start, params(request.id, std::optional<std::string>(),
-                                                      std::optional<std::int64_t>(), std::optional<std::int64_t>())});
+    statements.push_back({queries::find_start, queries::find_start_params(request)});
     statements.push_back(
         {send_if_open, params(request.id, signal.name, json_or_null(signal.payload), key_or_null(signal.dedup_key))});
     const auto answers = co_await (*lease)->execute_all(std::move(statements));

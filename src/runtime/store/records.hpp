@@ -92,6 +92,7 @@ struct StartRequest {
     std::optional<Parent> parent{};
     bool detached = false;
     Json tags = Json::object();
+    std::string request{};  // a start with the same id and request is the same start: asking again does no harm
 };
 
 struct StartOutcome {
@@ -100,6 +101,7 @@ struct StartOutcome {
     std::int64_t key;
     std::int64_t start_message;  // inbox id when created
     Status status;
+    bool repeated = false;  // it is there by the same request
 };
 
 struct HistoryRow {

@@ -151,9 +151,41 @@ TEST_CASE("orchestrations: a signal may start what it is for") {
     auto again = body;
     again["start"]["replace_ended"] = true;
     CHECK(json_of(world.call("POST", "/api/v1/orchestrations/o/signal", again)).at("started") == true);
+    again["start"]["name"] = "nobody";
+    CHECK(fields_of(world.call("POST", "/api/v1/orchestrations/o/signal", again)) ==
+          std::vector<std::string>{"start.name"});
+    again["start"]["name"] = "child";
     again["start"]["tags"] = 1;
     CHECK(fields_of(world.call("POST", "/api/v1/orchestrations/o/signal", again)) ==
           std::vector<std::string>{"start.tags"});
+}
+
+TEST_CASE("orchestrations: are started under an id, once for a request") {
+    World world;
+    const auto start = [&](Json body) { return world.call("POST", "/api/v1/orchestrations", std::move(body)); };
+    const Json body = {{"id", "o"}, {"type", "child"}, {"input", {1}}, {"tags", {{"a", "b"}}}, {"request_id", "r"}};
+    CHECK(start(body).status == 201);
+    const auto again = start(body);
+    CHECK(again.status == 200);
+    CHECK(json_of(again) == Json{{"id", "o"}, {"started", false}});
+    CHECK(world.sql("SELECT 1 FROM inbox WHERE kind = 'start'").size() == 1);
+    CHECK(json_of(world.call("GET", "/api/v1/orchestrations/o")).at("tags") == Json{{"a", "b"}});
+    auto other = body;
+    other["request_id"] = "s";
+    CHECK(code_of(start(other)) == "orchestration_exists");
+    CHECK(code_of(start({{"id", "o"}, {"type", "child"}})) == "orchestration_exists");
+    CHECK(start({{"id", "o"}, {"type", "child"}, {"on_conflict", "use_existing"}}).status == 200);
+    world.sql("UPDATE orchestrations SET status = 'completed', finished_at = now()");
+    other["on_conflict"] = "replace_terminal";
+    CHECK(start(other).status == 201);
+    world.sql("UPDATE orchestrations SET status = 'completed', finished_at = now()");
+    CHECK(start(other).status == 200);  // the same request does not begin it a third time
+    CHECK(world.sql("SELECT 1 FROM orchestrations WHERE execution = 2 AND finished_at IS NOT NULL").size() == 1);
+    CHECK(fields_of(start({{"id", ""}, {"type", "child"}})) == std::vector<std::string>{"id"});
+    CHECK(fields_of(start({{"id", "p"}, {"type", "nobody"}})) == std::vector<std::string>{"type"});
+    CHECK(fields_of(start({{"id", "p"}, {"type", "child"}, {"on_conflict", "win"}})) ==
+          std::vector<std::string>{"on_conflict"});
+    CHECK(fields_of(start({{"id", "p"}, {"type", "child"}, {"tags", 1}})) == std::vector<std::string>{"tags"});
 }
 
 TEST_CASE("orchestrations: are asked and updated, by what is answered into the database") {

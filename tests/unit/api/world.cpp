@@ -52,7 +52,8 @@ World::World(const std::string& kubernetes)
            .ns = "toygres",
            .postgres_versions = {"14", "15"},
            .readiness = [this] { return readiness; },
-           .knows_orchestration = [](const std::string& type) { return type == "verify_replication"; }}) {
+           .knows_orchestration =
+               [](const std::string& type) { return type == "verify_replication" || type == "child"; }}) {
     http::ServerOptions options;
     options.error_page = &api::Api::error_page;
     server =

@@ -74,6 +74,7 @@ TEST_CASE("orchestrations: ids with slashes reach the server whole") {
         if (request.target.ends_with("/history"))
             return json(
                 {{"id", "a/1/b"}, {"execution", 2}, {"events", {{{"event", 1}, {"kind", "started"}, {"data", 7}}}}});
+        if (request.target == "/api/v1/orchestrations") return json({{"id", "a/1/c"}, {"started", true}}, 201);
         if (request.method == "POST") return json({{"id", "a/1/b"}, {"output", {{"sum", 3}}}}, 202);
         return json({{"id", "a/1/b"},
                      {"name", "child"},
@@ -117,6 +118,19 @@ TEST_CASE("orchestrations: ids with slashes reach the server whole") {
     CHECK(Json::parse(server.requests().back().body).at("start") ==
           Json{{"name", "child"}, {"input", {1}}, {"replace_ended", false}});
     CHECK(with({"orchestrations", "signal", "a/1/b", "go", "--input", "[1]"}).code == 2);
+    CHECK(with({"orchestrations", "start", "child", "--id", "a/1/c", "--input", "[1]", "--on-conflict", "use_existing",
+                "--tag", "a=b", "--request-id", "r"})
+              .out == "a/1/c starts\n");
+    CHECK(server.requests().back().target == "/api/v1/orchestrations");
+    CHECK(Json::parse(server.requests().back().body) == Json{{"id", "a/1/c"},
+                                                             {"type", "child"},
+                                                             {"input", {1}},
+                                                             {"on_conflict", "use_existing"},
+                                                             {"tags", {{"a", "b"}}},
+                                                             {"request_id", "r"}});
+    CHECK(with({"orchestrations", "start", "child", "--id", "c", "--tag", "=b"}).code == 2);
+    CHECK(with({"orchestrations", "start", "child", "--id", "c", "--on-conflict", "win"}).code == 2);
+    CHECK(with({"orchestrations", "start", "child"}).code == 2);
 }
 
 TEST_CASE("connect: becomes psql with the password in its environment and the CA at hand") {
