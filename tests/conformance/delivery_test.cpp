@@ -24,23 +24,59 @@ struct Count {
     }
 };
 
+// Ends with the first update.
+struct Once {
+    static constexpr std::string_view name = "once";
+    static constexpr int version = 1;
+    using Input = Nothing;
+    using Output = Nothing;
+    static Task<Nothing> run(OrchestrationContext& ctx, Nothing) {
+        const auto close = ctx.on_update<Number>(
+            "close", [](const Number&) {},
+            [&](const Number& with) {
+                ctx.post("closed", Json());
+                return with.value + 1;
+            });
+        co_await ctx.wait<Json>("closed");
+        co_return Nothing();
+    }
+};
+
 // A memory store whose commits and inbox reads wait at a gate, or lose their answers.
 class AwkwardStore : public MemoryStore {
   public:
     using MemoryStore::MemoryStore;
     bool hold_commits = false;
     bool hold_reads = false;
+    bool hold_starts = false;
     int held_commits = 0;
     int held_reads = 0;
+    int held_starts = 0;
+    bool repeat_sends = false;  // each once more, when this is over
+    int repeated_sends = 0;
+    std::vector<std::size_t> commits;  // turns of each
 
     asio::awaitable<Result<CommitReceipt>> commit(const Fence& fence, CommitNumber number,
                                                   const std::vector<Turn>& turns) override {
         co_await held(hold_commits, held_commits);
+        commits.push_back(turns.size());
         co_return co_await MemoryStore::commit(fence, number, turns);
     }
     asio::awaitable<Result<std::vector<Message>>> load_inbox(std::vector<int> shards) override {
         auto out = co_await MemoryStore::load_inbox(std::move(shards));
         co_await held(hold_reads, held_reads);
+        co_return out;
+    }
+
+    asio::awaitable<Result<void>> send(Message message) override {
+        auto out = co_await MemoryStore::send(message);
+        if (!repeat_sends) co_return out;
+        co_await held(repeat_sends, repeated_sends);
+        co_return co_await MemoryStore::send(std::move(message));
+    }
+    asio::awaitable<Result<StartOutcome>> start(StartRequest request) override {
+        auto out = co_await MemoryStore::start(std::move(request));
+        co_await held(hold_starts, held_starts);
         co_return out;
     }
 
@@ -84,17 +120,138 @@ class LosingStore : public MemoryStore {
 
 }  // namespace
 
-TEST_CASE("inbox: a message read while its turn commits is delivered once") {
-    log::set_level("error");
-    World world(StoreKind::memory, false);
-    world.orchestrations.add<Count>();
+namespace {
+
+// One process on such a store.
+struct AwkwardWorld : World {
+    AwkwardWorld() : World(StoreKind::memory, false) {
+        log::set_level("error");
+        orchestrations.add<Count>();
+        orchestrations.add<Once>();
+        make_memory_store = [this](auto executor, auto database) {
+            auto made = std::make_unique<AwkwardStore>(executor, database);
+            store = made.get();
+            return made;
+        };
+        start_process();
+    }
     AwkwardStore* store = nullptr;
-    world.make_memory_store = [&](auto executor, auto database) {
-        auto made = std::make_unique<AwkwardStore>(executor, database);
-        store = made.get();
-        return made;
+};
+
+}  // namespace
+
+TEST_CASE("starts: what is started by its owner begins without a look into the inbox") {
+    AwkwardWorld world;
+    auto* store = world.store;
+    store->hold_reads = true;
+    world.until([&] {
+        world.running().host->nudge("c");
+        return store->held_reads == 1;
+    });
+    world.start({.id = "c", .name = "count", .input = encode(Number{0})});
+    world.until_recorded("c", EventKind::started);
+    store->hold_reads = false;
+    world.signal("c", "step", "end");
+    CHECK(world.wait("c").output == encode(Number{0}));
+}
+
+TEST_CASE("starts: an answer that comes when all is over begins nothing again") {
+    AwkwardWorld world;
+    auto* store = world.store;
+    store->hold_starts = true;
+    std::optional<Result<StartOutcome>> answer;
+    asio::co_spawn(world.running().io, world.client().start({.id = "c", .name = "count", .input = encode(Number{0})}),
+                   [&](std::exception_ptr e, Result<StartOutcome> outcome) {
+                       if (e) std::rethrow_exception(e);
+                       answer = std::move(outcome);
+                   });
+    world.until([&] { return store->held_starts == 1; });
+    world.running().host->nudge("c");
+    world.signal("c", "step", "end");
+    CHECK(world.wait("c").output == encode(Number{0}));
+    CHECK(!world.running().host->has("c"));
+    store->hold_starts = false;
+    world.until([&] { return answer.has_value(); });
+    CHECK(answer->value().created);
+    CHECK(!world.running().host->has("c"));
+    CHECK(world.history("c").size() == 4);  // started, wait_started, signal_received, completed
+}
+
+TEST_CASE("updates: one that was the last, and is asked for again meanwhile, is answered as it was") {
+    AwkwardWorld world;
+    auto* store = world.store;
+    world.start({.id = "o", .name = "once", .input = Json::object()});
+    world.until_recorded("o", EventKind::wait_started);
+    store->repeat_sends = true;
+    std::optional<Result<Json>> answer;
+    asio::co_spawn(world.running().io, world.client().update("o", "close", encode(Number{4}), "r"),
+                   [&](std::exception_ptr e, Result<Json> out) {
+                       if (e) std::rethrow_exception(e);
+                       answer = std::move(out);
+                   });
+    world.until([&] { return store->repeated_sends == 1; });
+    world.running().host->nudge("o");
+    world.wait("o");
+    store->repeat_sends = false;
+    world.until([&] { return answer.has_value(); });
+    CHECK(answer->value() == 5);
+}
+
+TEST_CASE("commit: turns that have patience go together, by the time it ends or with the first that has none") {
+    asio::io_context io;
+    SystemClock clock(io.get_executor());
+    AwkwardStore store(io.get_executor(), std::make_shared<MemoryDatabase>([] { return now(); }));
+    const auto run = [&]() -> asio::awaitable<void> {
+        const auto worker = value_or_raise(co_await store.join("w"));
+        const auto membership = value_or_raise(co_await store.renew(worker, 10s));
+        const auto shard = value_or_raise(co_await store.claim(worker, membership.shards, 10s)).front();
+        Committer committer(io.get_executor(), store, clock, worker);
+        toygres::Event all(io.get_executor());
+        int done = 0;
+        const auto submit = [&](milliseconds patience) {
+            committer.submit({{.id = "nobody", .consumed = {1}}, shard, patience, [&](const Result<TurnReceipt>&) {
+                                  ++done;
+                                  all.notify();
+                              }});
+        };
+        const auto until = [&](int turns) -> asio::awaitable<void> {
+            while (done < turns) co_await all.wait();
+        };
+        bool ended = false;
+        asio::co_spawn(io, committer.run(), [&](std::exception_ptr) {
+            ended = true;
+            all.notify();
+        });
+        submit(1h);
+        submit(1h);
+        submit(0ms);
+        co_await until(3);
+        CHECK(store.commits == std::vector<std::size_t>{3});
+        submit(1h);
+        submit(2ms);
+        co_await until(5);
+        CHECK(store.commits == std::vector<std::size_t>{3, 2});
+        submit(1h);
+        committer.hurry();
+        co_await until(6);
+        for (int i = 0; i < 64; ++i) submit(1h);  // as many as a commit takes
+        co_await until(70);
+        CHECK(store.commits == std::vector<std::size_t>{3, 2, 1, 64});
+        submit(1h);
+        committer.stop();
+        co_await until(71);
+        while (!ended) co_await all.wait();
     };
-    world.start_process();
+    asio::co_spawn(io, run(), [](std::exception_ptr e) {
+        if (e) std::rethrow_exception(e);
+    });
+    io.run();
+    CHECK(store.commits == std::vector<std::size_t>{3, 2, 1, 64, 1});
+}
+
+TEST_CASE("inbox: a message read while its turn commits is delivered once") {
+    AwkwardWorld world;
+    auto* store = world.store;
     world.start({.id = "c", .name = "count", .input = encode(Number{0})});
     world.until_recorded("c", EventKind::started);
 
@@ -141,7 +298,7 @@ TEST_CASE("commit: turns whose commit was lost are committed again, though the m
                 if (receipt && ++done == 2) committer.stop();
             };
             // Nobody knows this message any more: it was read once more while another turn consumed it.
-            committer.submit({{.id = "c", .consumed = {made.start_message + 1000}}, shard, count});
+            committer.submit({{.id = "c", .consumed = {made.start_message + 1000}}, shard, {}, count});
             committer.submit({{.key = made.key,
                                .id = "c",
                                .rows = {{1, 1, R"([{"kind":"started"}])"}},
@@ -149,6 +306,7 @@ TEST_CASE("commit: turns whose commit was lost are committed again, though the m
                                .execution = 1,
                                .next_event = 2},
                               shard,
+                              {},
                               count});
             co_await committer.run();
             CHECK(done == 2);

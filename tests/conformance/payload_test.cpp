@@ -30,6 +30,19 @@ struct TypedEcho {
     using Output = Number;
 };
 
+struct TakesNumber {
+    static constexpr std::string_view name = "takes_number";
+    using Input = Number;
+    using Output = Number;
+    static asio::awaitable<Number> run(ActivityContext&, Number in) { co_return in; }
+};
+struct StepsByNumber {
+    static constexpr std::string_view name = "steps_by_number";
+    using Input = Number;
+    using Output = Number;
+    static asio::awaitable<Number> run(StepContext&, Number in) { co_return in; }
+};
+
 constexpr std::size_t megabyte = 1 << 20;
 
 void alone(Code code, const std::function<void(World&)>& test) {
@@ -135,6 +148,30 @@ TEST_CASE("poison: an input that cannot be read parks it, with the field's path"
         CHECK(reason.find("value") != std::string::npos);
         value_or_raise(world.await(world.client().terminate("a", "wrong")));
         CHECK(world.wait("a").status == Status::terminated);
+    });
+}
+
+TEST_CASE("poison: an activity or a step whose input cannot be read parks it, and nothing has failed") {
+    everywhere([](World& world) {
+        world.activities.add<TakesNumber>();
+        world.activities.add_step<StepsByNumber>();
+        define(world, "calls", [](Ctx& ctx, Json) -> Task<Json> {
+            co_return co_await ctx.call<Named<"takes_number">>({{"value", "a word"}});
+        });
+        define(world, "steps", [](Ctx& ctx, Json) -> Task<Json> {
+            co_return co_await ctx.transact<Named<"steps_by_number">>({{"value", "a word"}});
+        });
+        world.start_process();
+        for (const auto* name : {"calls", "steps"}) {
+            begin(world, name, name);
+            CHECK(parked(world, name).starts_with("undecodable_payload: the input of "));
+            restart(world);
+            CHECK(parked(world, name).starts_with("undecodable_payload: "));
+            CHECK(recorded(world, name, EventKind::activity_failed) + recorded(world, name, EventKind::step_failed) ==
+                  0);
+            value_or_raise(world.await(world.client().terminate(name, "wrong")));
+            CHECK(world.wait(name).status == Status::terminated);
+        }
     });
 }
 

@@ -256,22 +256,30 @@ TEST_CASE("questions: parked, it says why it cannot answer, and nothing has happ
     });
 }
 
-TEST_CASE("questions: terminated, with a question on its way, it answers that it has ended") {
+TEST_CASE("questions: terminated while paused, with a question on its way before or after, it is not changed") {
     everywhere([](World& world) {
         define(world, "adds", adds);
         world.start_process();
-        begin(world, "a", "adds", sum(5));
-        world.until_recorded("a", EventKind::wait_started, 2);
-        std::optional<Result<Json>> out;
-        value_or_raise(world.await(world.client().pause("a")));
-        reach(world, "a", Status::paused);
-        asio::co_spawn(world.running().io, world.client().terminate("a", "away"), asio::detached);
-        asio::co_spawn(world.running().io, world.client().update("a", "add", 1),
-                       [&](std::exception_ptr, Result<Json> answer) { out = std::move(answer); });
-        world.until([&] { return out.has_value(); });
-        REQUIRE_FALSE(*out);
-        CHECK(((out->error().code == "orchestration_finished") || (out->error().code == "orchestration_paused")));
-        CHECK(world.wait("a").status == Status::terminated);
+        for (const bool question_first : {true, false}) {
+            const std::string id = question_first ? "a" : "b";
+            begin(world, id, "adds", sum(5));
+            world.until_recorded(id, EventKind::wait_started, 2);
+            value_or_raise(world.await(world.client().pause(id)));
+            reach(world, id, Status::paused);
+            std::optional<Result<Json>> out;
+            const auto question = [&] {
+                asio::co_spawn(world.running().io, world.client().update(id, "add", 1),
+                               [&](std::exception_ptr, Result<Json> answer) { out = std::move(answer); });
+            };
+            if (question_first) question();
+            asio::co_spawn(world.running().io, world.client().terminate(id, "away"), asio::detached);
+            if (!question_first) question();
+            world.until([&] { return out.has_value(); });
+            REQUIRE_FALSE(*out);
+            CHECK(((*out).error().code == "orchestration_finished" || (*out).error().code == "orchestration_paused"));
+            CHECK(world.wait(id).status == Status::terminated);
+            CHECK(world.kinds(id).find("update_received") == std::string::npos);
+        }
     });
 }
 

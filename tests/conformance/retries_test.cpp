@@ -74,6 +74,26 @@ Task<Json> calls_flaky(Ctx& ctx, Json failures) { co_return co_await ctx.call<Fl
 
 }  // namespace
 
+TEST_CASE("retries: the time for all attempts together goes on over a takeover") {
+    everywhere([](World& world) {
+        define(world, "o", [](Ctx& ctx, Json) -> Task<Json> {
+            co_return co_await ctx.call<Hang>(1, {.attempts = 0, .start_to_close = 1h, .schedule_to_close = 1h});
+        });
+        world.start_process();
+        begin(world, "a", "o");
+        world.until([] { return lab().runs["hang"] == 1; });
+        world.clock_step = 59min;
+        crash(world);
+        world.until([] { return lab().runs["hang"] == 2; });
+        CHECK(get(world, "a").status == Status::running);
+        world.clock_step = 2h;
+        crash(world);
+        const auto row = world.wait("a");
+        CHECK(row.status == Status::failed);
+        CHECK(row.error.at("code") == "activity_timeout");
+    });
+}
+
 TEST_CASE("retries: none when the first attempt does it [test_activity_succeeds_first_attempt]") {
     equipped(calls_flaky, [](World& world) {
         CHECK(run(world, "a", "o", 0).output == 1);

@@ -206,6 +206,30 @@ TEST_CASE("starts: replace_terminal begins anew, with nothing of the old [test_i
     });
 }
 
+TEST_CASE("starts: the same request starts once, whatever has become of it") {
+    reporting([](World& world) {
+        const auto start = [&](const char* request, OnConflict on_conflict) {
+            return world.await(world.client().start(
+                {.id = "a", .name = "quick", .input = 6, .on_conflict = on_conflict, .request = request}));
+        };
+        CHECK(start("r", OnConflict::fail)->created);
+        for (const auto policy : {OnConflict::fail, OnConflict::use_existing}) {
+            const auto again = value_or_raise(start("r", policy));
+            CHECK(!again.created);
+            CHECK(again.repeated);
+        }
+        CHECK(start("", OnConflict::fail).error().code == "orchestration_exists");
+        CHECK(start("s", OnConflict::fail).error().code == "orchestration_exists");
+        CHECK(!start("s", OnConflict::use_existing)->repeated);
+        world.wait("a");
+        CHECK(start("r", OnConflict::replace_terminal)->repeated);
+        CHECK(start("t", OnConflict::replace_terminal)->created);
+        CHECK(world.wait("a").execution == 2);
+        CHECK(start("r", OnConflict::fail).error().code == "orchestration_exists");
+        CHECK(start("t", OnConflict::fail)->repeated);
+    });
+}
+
 TEST_CASE("starts: many at once for one id make one") {
     reporting([](World& world) {
         int made = 0;

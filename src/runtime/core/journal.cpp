@@ -55,7 +55,8 @@ bool is_failure(EventKind kind) {
 // Under which it is known to have been taken; empty: it is not remembered.
 std::string key_of(const Event& arrival) {
     if (arrival.kind == EventKind::signal_received) return arrival.target;
-    if (arrival.kind == EventKind::update_received) return "update/" + arrival.target;
+    if (arrival.kind == EventKind::update_received && !planted(Fault::request_forgotten))
+        return "update/" + arrival.target;
     return {};
 }
 

@@ -22,11 +22,12 @@ enum class Fault : std::uint8_t {
     dedup_forgotten_at_continue,     // continue_as_new does not carry the dedup keys of signals
     step_and_completion_apart,       // a step's effects and its completion are two commits
     activity_forgotten_at_takeover,  // a new owner does not run the open activities of its predecessor
+    request_forgotten,               // an execution does not know the ids of the updates that it has done
 };
 BOOST_DESCRIBE_ENUM(Fault, none, effects_before_commit, fence_unchecked, message_dropped, message_taken_twice,
                     timer_lost_at_takeover, state_kept_after_loss, unknown_commit_repeated, unknown_commit_believed,
                     lost_shards_result_accepted, child_answers_any_execution, dedup_forgotten_at_continue,
-                    step_and_completion_apart, activity_forgotten_at_takeover)
+                    step_and_completion_apart, activity_forgotten_at_takeover, request_forgotten)
 
 #ifdef TOYGRES_PLANTED_FAULTS
 inline Fault planted_fault = Fault::none;

@@ -90,6 +90,18 @@ class StepContext {
     std::string orchestration_;
 };
 
+// What an activity or a step fails with when this release cannot read its input: it did not run, and the orchestration
+// waits for a release that can.
+inline constexpr auto unreadable_input = "undecodable_payload";
+
+template <class T> T read_input(const Json& input, std::string_view reader) {
+    try {
+        return decode<T>(input);
+    } catch (const ErrorException& e) {
+        raise(ErrorKind::invalid, unreadable_input, "the input of " + std::string(reader) + ": " + e.error().message);
+    }
+}
+
 using ActivityFunction = std::function<asio::awaitable<Json>(ActivityContext&, Json)>;
 using StepFunction = std::function<asio::awaitable<Json>(StepContext&, Json)>;
 
@@ -123,10 +135,10 @@ class ActivityRegistry {
 
   private:
     template <class A> static asio::awaitable<Json> run_activity(ActivityContext& ctx, Json input) {
-        co_return encode(co_await A::run(ctx, decode<typename A::Input>(input)));
+        co_return encode(co_await A::run(ctx, read_input<typename A::Input>(input, A::name)));
     }
     template <class S> static asio::awaitable<Json> run_step(StepContext& ctx, Json input) {
-        co_return encode(co_await S::run(ctx, decode<typename S::Input>(input)));
+        co_return encode(co_await S::run(ctx, read_input<typename S::Input>(input, S::name)));
     }
 
     std::map<std::string, ActivityFunction> activities_;

@@ -11,7 +11,8 @@ std::string ActivityContext::idempotency_key() const {
 }
 
 ActivityRun::ActivityRun(asio::any_io_executor executor, Clock& clock, const Services& services,
-                         const ActivityFunction& function, ActivityIdentity identity, Event command, Done done)
+                         const ActivityFunction& function, ActivityIdentity identity, Event command,
+                         Timestamp scheduled_at, Done done)
     : executor_(std::move(executor)),
       clock_(clock),
       services_(services),
@@ -19,7 +20,7 @@ ActivityRun::ActivityRun(asio::any_io_executor executor, Clock& clock, const Ser
       identity_(std::move(identity)),
       command_(std::move(command)),
       done_(std::move(done)),
-      scheduled_at_(clock.now()),
+      scheduled_at_(std::min(scheduled_at, clock.now())),
       time_out_(clock.alarm()),
       silence_(clock.alarm()),
       back_off_(clock.alarm()) {

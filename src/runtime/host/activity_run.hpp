@@ -14,7 +14,8 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
     using Done = std::function<void(Event)>;
 
     ActivityRun(asio::any_io_executor executor, Clock& clock, const Services& services,
-                const ActivityFunction& function, ActivityIdentity identity, Event command, Done done);
+                const ActivityFunction& function, ActivityIdentity identity, Event command, Timestamp scheduled_at,
+                Done done);
 
     void start();
     // The result is not wanted any more: stop token, cancellation of the coroutine; done is not called.

@@ -42,11 +42,28 @@ void crash_around(std::string_view phase, const std::vector<CommitJob>& batch) {
 }  // namespace
 
 Committer::Committer(asio::any_io_executor executor, Store& store, Clock& clock, std::int64_t worker)
-    : executor_(std::move(executor)), store_(store), worker_(worker), clock_(clock) {}
+    : executor_(std::move(executor)), store_(store), worker_(worker), clock_(clock), patience_ends_(clock.alarm()) {}
 
 void Committer::submit(CommitJob job) {
+    const auto patience = job.patience;
+    const auto commit_at = clock_.uptime() + patience;
+    const bool sooner = queue_.empty() || commit_at < commit_at_;
+    if (sooner) commit_at_ = commit_at;
     queue_.push_back(std::move(job));
+    if (due())
+        wake_one();
+    else if (sooner)
+        patience_ends_->set(clock_.now() + patience, [this] { hurry(); });
+}
+
+void Committer::hurry() {
+    if (queue_.empty()) return;
+    commit_at_ = 0ms;
     wake_one();
+}
+
+bool Committer::due() const {
+    return !queue_.empty() && (stopping_ || queue_.size() >= batch_turns_max || commit_at_ <= clock_.uptime());
 }
 
 void Committer::wake_one() {
@@ -69,7 +86,7 @@ asio::awaitable<void> Committer::run() {
 asio::awaitable<void> Committer::lane(CommitNumber number) {
     Pause wake(executor_, clock_);
     for (;;) {
-        while (!queue_.empty()) co_await commit(number, take_batch());
+        while (due()) co_await commit(number, take_batch());
         if (stopping_) co_return;
         idle_.push_back(&wake);
         co_await wake.wait(1h);

@@ -80,8 +80,9 @@ asio::awaitable<void> Host::stop() {
     co_await release_shards(std::move(shards));
     committer_->stop();
     while (loops_.committer) co_await drain_wake_.wait(50ms);
-    co_await store_.notify({});
+    // Who looks now must not count this process any more, or it would leave a share for it.
     co_await store_.leave(worker_);
+    co_await store_.notify({});
     store_.close();
     while (loops_.listener || spawned_ > 0 || !steps_running_->empty()) co_await drain_wake_.wait(50ms);
     log::info("runtime.left", {{"worker", worker_}});

@@ -5,6 +5,7 @@
 #include "runtime/host/activity_context.hpp"
 #include "runtime/host/committer.hpp"
 #include "runtime/host/live.hpp"
+#include "runtime/host/readings.hpp"
 #include "runtime/host/timer_queue.hpp"
 #include "runtime/store/store.hpp"
 
@@ -23,6 +24,7 @@ struct HostOptions {
     std::size_t activities_max = 256;             // running at once; more wait in order
     bool evict_every_turn = false;                // test mode: every turn replays its history
     std::size_t live_max = 20'000;                // executions kept in memory; more are evicted when idle
+    std::uint64_t shadow_percent = 1;             // of what is evicted: replayed at once, to see whether it can be
     std::chrono::milliseconds careful{60'000};    // after taking over from one that died: see host_trials.cpp
     int deaths_max = 3;                           // of owners that ran nothing but one turn of a suspect
 };
@@ -40,23 +42,27 @@ class Host {
     // Hands the shards over: commits in flight end, activities are stopped and run again by the next owner.
     asio::awaitable<void> stop();
 
+    // As Store::start(); one of ours begins at once.
+    asio::awaitable<Result<StartOutcome>> begin(StartRequest request);
     // A client of this process put something into the inbox.
     void nudge(const std::string& orchestration);
     // Called once with every orchestration that ends here, and with the request_name() of what is answered here.
     std::function<void(const std::string& id)> on_finished;
 
     std::size_t owned_shards() const { return owned_.size(); }
+    bool has(const std::string& orchestration) const { return live_.contains(orchestration); }
     std::size_t live_count() const { return live_.size(); }
     std::size_t stuck_count() const;
     std::int64_t worker() const { return worker_; }
-    // False while the database is away or no shard could be had.
-    bool healthy() const { return healthy_; }
+    // False while the database is away, or has not renewed the leases in time.
+    bool healthy() const { return healthy_ && clock_.uptime() - renewed_at_ < options_.lease; }
 
   private:
     struct Effect {
         std::int64_t execution;
         std::int64_t position;
         Event command;
+        Timestamp opened_at;
     };
     struct Computed {
         Turn turn;
@@ -95,13 +101,11 @@ class Host {
 
     // inbox (host_inbox.cpp)
     asio::awaitable<void> listen();
-    asio::awaitable<void> read_inbox();
     asio::awaitable<void> poll_inbox();
     asio::awaitable<void> take_inbox();
     void take_message(const Message& message);
     void deliver(const Message& message);
     void was_consumed(std::int64_t message, bool committed);
-    void reading_ended();
     Arrival to_arrival(const Message& message) const;
     void consume(const Message& message);
     void consume(Turn turn);
@@ -113,15 +117,19 @@ class Host {
     void schedule(const LivePtr& live);
     void run_turn(const LivePtr& live);
     asio::awaitable<void> load_execution(LivePtr live);
+    void evict(const LivePtr& live);
+    asio::awaitable<void> shadow_replay(std::string id, const OrchestrationType* type, OrchestrationRow row);
     std::optional<Computed> compute(const LivePtr& live);
     void record(Computed& out, Live& live, Execution& execution, std::int64_t first_event);
     void end_execution(Computed& out, Live& live);
     void add_messages(Computed& out, Live& live, Execution& execution);
+    static std::chrono::milliseconds patience_of(const Computed& computed);
     void commit(const LivePtr& live, Computed computed);
     void committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt);
     void park(const LivePtr& live, const std::string& code, const std::string& reason);
     void end_parked(const LivePtr& live);
     bool obey(const LivePtr& live);
+    bool park_as_told(const LivePtr& live);
     static bool asked_to_end(const Live& live);
     bool refuse_unreadable(const LivePtr& live, Computed& out);
     static void give_back(Live& live, Computed& computed);
@@ -142,6 +150,7 @@ class Host {
     void release(const LivePtr& live, const Effect& effect);
     void take_up(const LivePtr& live);
     void started(const LivePtr& live, const Effect& effect, const StartRequest& request, const StartOutcome& outcome);
+    static Arrival outcome_of(std::int64_t execution, Event event);
     void start_activity(const LivePtr& live, const Effect& effect);
     void pump_activities();
     void start_step(const LivePtr& live, const Effect& effect);
@@ -165,10 +174,9 @@ class Host {
     std::map<int, std::int64_t> owned_;  // shard -> epoch
     std::set<int> draining_;
     std::unordered_map<std::string, LivePtr> live_;
-    std::unordered_set<std::int64_t> taken_;  // inbox rows on their way into a turn
-    std::vector<std::int64_t> consumed_;      // of these, the ones that a reading under way may still bring once more
-    int readings_ = 0;                        // of the inbox, under way
-    std::map<std::string, std::int64_t> ended_;  // executions whose rows, still open, these readings may bring
+    std::unordered_set<std::int64_t> taken_;               // inbox rows on their way into a turn
+    std::unordered_map<std::string, std::int64_t> ended_;  // executions whose rows, still open, readings may bring
+    Readings readings_;                                    // of the database: they bring what was there before
     // Steps on their way: id, execution, event. They may outlive the host.
     using StepPlace = std::tuple<std::string, std::int64_t, std::int64_t>;
     std::shared_ptr<std::multiset<StepPlace>> steps_running_ = std::make_shared<std::multiset<StepPlace>>();
@@ -188,7 +196,8 @@ class Host {
     bool holding_trials_ = false;
     int spawned_ = 0;
     bool stopping_ = false;
-    bool healthy_ = false;
+    bool healthy_ = false;                     // the database answered the last renewal
+    std::chrono::milliseconds renewed_at_{0};  // by the clock's uptime, when that was asked for
     struct {
         bool committer = false;
         bool membership = false;

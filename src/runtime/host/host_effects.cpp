@@ -36,8 +36,9 @@ void Host::release(const LivePtr& live, const Effect& effect) {
         case EventKind::timer_created:
             live->timers[effect.position] = timers_.add(effect.command.at, [this, live, effect] {
                 live->timers.erase(effect.position);
-                post(live,
-                     {.event = {.kind = EventKind::timer_fired, .of = effect.position}, .execution = effect.execution});
+                post(live, {.event = {.kind = EventKind::timer_fired, .of = effect.position},
+                            .execution = effect.execution,
+                            .waited = effect.command.at - effect.opened_at});
             });
             break;
         case EventKind::cancelled:
@@ -63,7 +64,7 @@ void Host::take_up(const LivePtr& live) {
     std::vector<Effect> effects;
     for (const auto& [position, open] : live->execution->open()) {
         if (open.result || answered(position) || in_motion(position)) continue;
-        effects.push_back({live->row.execution, position, open.command});
+        effects.push_back({live->row.execution, position, open.command, open.opened_at});
         // Never longer than it was to be in all, should the clock have been set back.
         if (open.command.kind == EventKind::timer_created)
             effects.back().command.at = std::min(open.command.at, clock_.now() + (open.command.at - open.opened_at));
@@ -126,6 +127,13 @@ void Host::started(const LivePtr& live, const Effect& effect, const StartRequest
     }
 }
 
+// Of an activity or a step.
+Arrival Host::outcome_of(std::int64_t execution, Event event) {
+    const bool failed = event.kind == EventKind::activity_failed || event.kind == EventKind::step_failed;
+    const bool unreadable = failed && event.payload.value("code", "") == unreadable_input;
+    return {.event = std::move(event), .execution = execution, .order = unreadable ? Order::park : Order::none};
+}
+
 void Host::start_activity(const LivePtr& live, const Effect& effect) {
     const auto* function = activities_.activity(effect.command.name);
     if (function == nullptr) {
@@ -134,14 +142,14 @@ void Host::start_activity(const LivePtr& live, const Effect& effect) {
     }
     auto run = std::make_shared<ActivityRun>(io_.get_executor(), clock_, services_, *function,
                                              ActivityIdentity{live->row.id, effect.execution, effect.position, 0},
-                                             effect.command, [this, live, effect](Event outcome) {
+                                             effect.command, effect.opened_at, [this, live, effect](Event outcome) {
                                                  live->activities.erase(effect.position);
                                                  --running_activities_;
                                                  pump_activities();
                                                  const auto later = live_.find(live->row.id);
                                                  const bool stale = planted(Fault::lost_shards_result_accepted);
                                                  post(stale && later != live_.end() ? later->second : live,
-                                                      {.event = std::move(outcome), .execution = effect.execution});
+                                                      outcome_of(effect.execution, std::move(outcome)));
                                              });
     live->activities[effect.position] = run;
     waiting_activities_.push_back([this, weak = std::weak_ptr(run)] {
@@ -171,6 +179,7 @@ void Host::start_step(const LivePtr& live, const Effect& effect) {
 }
 
 asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
+    co_await asio::post(io_, use);  // its answer may park what has just started it, but not before that is through
     const auto* function = activities_.step(effect.command.name);
     Pause pause(io_.get_executor(), clock_);
     for (int failures = 0; !live->dropped && live->steps.contains(effect.position); ++failures) {
@@ -208,8 +217,8 @@ asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
         if (!error.retryable()) {
             live->steps.erase(effect.position);
             post(live,
-                 {.event = {.kind = EventKind::step_failed, .of = effect.position, .payload = to_json_value(error)},
-                  .execution = effect.execution});
+                 outcome_of(effect.execution,
+                            {.kind = EventKind::step_failed, .of = effect.position, .payload = to_json_value(error)}));
             co_return;
         }
         if (failures == 0)

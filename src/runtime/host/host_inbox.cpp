@@ -16,6 +16,27 @@ std::string without(std::string_view prefix, std::string_view stored) {
     return std::string(stored);
 }
 
+// That of an orchestration whose id was free, as its start made it.
+OrchestrationRow first_row(StartRequest request, const StartOutcome& outcome, Timestamp now) {
+    return {.key = outcome.key,
+            .id = std::move(request.id),
+            .name = std::move(request.name),
+            .version = {},
+            .execution = 1,
+            .status = Status::pending,
+            .parent = std::move(request.parent),
+            .detached = request.detached,
+            .input = std::move(request.input),
+            .output = {},
+            .error = {},
+            .custom_status = {},
+            .tags = std::move(request.tags),
+            .next_event = 1,
+            .created_at = now,
+            .updated_at = now,
+            .finished_at = {}};
+}
+
 }  // namespace
 
 std::string cancel_key(const Parent& command) {
@@ -40,6 +61,23 @@ asio::awaitable<void> Host::listen() {
     }
 }
 
+asio::awaitable<Result<StartOutcome>> Host::begin(StartRequest request) {
+    const auto owner = epoch_of(shard_of(request.id));
+    const auto reading = readings_.begin();
+    auto outcome = co_await store_.start(request);
+    if (!outcome || !outcome->created) co_return outcome;
+    const bool ours = owner && still_owned(*owner) && !draining_.contains(owner->shard);
+    if (ours && request.on_conflict != OnConflict::replace_terminal) {
+        const Message start{
+            .id = outcome->start_message, .orchestration = request.id, .kind = MessageKind::start, .name = {}};
+        adopt(first_row(std::move(request), *outcome, clock_.now()));
+        take_message(start);
+    } else {
+        nudge(request.id);
+    }
+    co_return outcome;
+}
+
 void Host::nudge(const std::string& orchestration) {
     const auto shard = shard_of(orchestration);
     if (!owned_.contains(shard)) return notify(shard);
@@ -55,30 +93,17 @@ asio::awaitable<void> Host::poll_inbox() {
         }
         if (stopping_) break;
         inbox_due_ = false;
-        co_await read_inbox();
+        co_await take_inbox();
     }
-}
-
-asio::awaitable<void> Host::read_inbox() {
-    ++readings_;
-    co_await take_inbox();
-    reading_ended();
 }
 
 // What was read before a turn consumed it may arrive after: it stays known until no such reading is left.
 // One whose turn failed is there still, and nothing that came after it may overtake it.
 void Host::was_consumed(std::int64_t message, bool committed) {
-    if (!committed || readings_ == 0 || planted(Fault::message_taken_twice))
+    if (!committed || planted(Fault::message_taken_twice))
         taken_.erase(message);
     else
-        consumed_.push_back(message);
-}
-
-void Host::reading_ended() {
-    if (--readings_ > 0) return;
-    for (const auto message : consumed_) taken_.erase(message);
-    consumed_.clear();
-    ended_.clear();
+        readings_.when_ended([this, message] { taken_.erase(message); });
 }
 
 asio::awaitable<void> Host::take_inbox() {
@@ -86,6 +111,7 @@ asio::awaitable<void> Host::take_inbox() {
     for (const auto& [shard, epoch] : owned_)
         if (!draining_.contains(shard)) shards.push_back(shard);
     if (shards.empty()) co_return;
+    const auto reading = readings_.begin();
     // What is read counts for the epochs in which it was asked for.
     const auto ours = [&, before = owned_](const std::string& orchestration) {
         const auto then = before.find(shard_of(orchestration));
@@ -205,7 +231,7 @@ void Host::consume(Turn turn) {
         for (const auto message : consumed) was_consumed(message, receipt.has_value());
         if (receipt) tell_askers(id, answers);
     };
-    committer_->submit({std::move(turn), *owner, std::move(done)});
+    committer_->submit({std::move(turn), *owner, 0ms, std::move(done)});
 }
 
 void Host::notify(int shard) {

@@ -41,7 +41,7 @@ void Host::park(const LivePtr& live, const std::string& code, const std::string&
               .error = std::move(error)};
     live->state = LiveState::committing;
     // What arrives for a parked one stays in the inbox's care: arrivals are kept in memory and consumed with a turn.
-    committer_->submit({std::move(turn), *owner, [this, live, silence](const Result<TurnReceipt>&) {
+    committer_->submit({std::move(turn), *owner, {}, [this, live, silence](const Result<TurnReceipt>&) {
                             live->state = LiveState::idle;
                             refuse_questions(*live, silence);
                             // An operator may have given it up meanwhile.
@@ -75,6 +75,18 @@ bool Host::obey(const LivePtr& live) {
     if (!pause && suspects_.erase(live->row.id) > 0) spawn(acquit({live->row.id}));
     commit(live, std::move(out));
     return true;
+}
+
+// True when it was parked for what it had started.
+bool Host::park_as_told(const LivePtr& live) {
+    std::optional<Error> why;
+    std::erase_if(live->arrivals, [&](const Arrival& arrival) {
+        if (arrival.order != Order::park) return false;
+        if (arrival.execution == live->row.execution) why = error_from_json(arrival.event.payload);
+        return true;
+    });
+    if (why) park(live, why->code, why->message);
+    return why.has_value();
 }
 
 // An operator gave up one whose code cannot be run.

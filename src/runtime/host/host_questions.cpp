@@ -22,10 +22,10 @@ Answer Host::answer(Live& live, const Arrival& question) {
         question, question.order == Order::query ? execution.ask(event.name, event.payload) : execution.update(event));
 }
 
-// While it is paused: it can be looked at, not changed.
+// While it is paused: it can be looked at, once it has begun, and not changed.
 void Host::answer_at_rest(Live& live) {
     settle_questions(live, [&](const Arrival& question) {
-        if (question.order == Order::query) return answer(live, question);
+        if (question.order == Order::query && live.execution) return answer(live, question);
         return answer_to(question, std::unexpected(Error{ErrorKind::conflict, "orchestration_paused",
                                                          fmt::format("{} is paused; resume it first", live.row.id)}));
     });

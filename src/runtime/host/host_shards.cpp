@@ -23,6 +23,7 @@ asio::awaitable<void> Host::keep_shards() {
 }
 
 asio::awaitable<void> Host::look_at_membership() {
+    const auto asked_at = clock_.uptime();
     auto membership = co_await store_.renew(worker_, options_.lease);
     if (!membership) {
         if (healthy_)
@@ -33,6 +34,7 @@ asio::awaitable<void> Host::look_at_membership() {
     }
     if (!healthy_) log::info("runtime.database_reached", {{"worker", worker_}});
     healthy_ = true;
+    renewed_at_ = asked_at;
 
     std::vector<ShardView> free;
     std::vector<int> mine;
@@ -110,7 +112,7 @@ asio::awaitable<void> Host::load_shards(std::vector<ShardEpoch> claimed) {
     std::vector<OrchestrationRow> rows;
     std::vector<Message> messages;
     Pause pause(io_.get_executor(), clock_);
-    ++readings_;
+    const auto reading = readings_.begin();
     while (!stopping_) {
         auto loaded = co_await store_.load_open(shards);
         auto inbox = loaded ? co_await store_.load_inbox(shards) : Result<std::vector<Message>>();
@@ -134,7 +136,6 @@ asio::awaitable<void> Host::load_shards(std::vector<ShardEpoch> claimed) {
             live_.contains(message.orchestration))
             take_message(message);
     }
-    reading_ended();
     inbox_due_ = true;
     inbox_wake_.wake();
 }

@@ -9,7 +9,10 @@
 namespace toygres::runtime {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr int continuations_per_turn_max = 16;
+constexpr milliseconds patience_max = 20ms;
 
 void count_end(const OrchestrationRow& row, Status status) {
     metrics::counter("toygres_runtime_orchestrations_finished_total", "Orchestrations that ended",
@@ -17,12 +20,39 @@ void count_end(const OrchestrationRow& row, Status status) {
         .Increment();
 }
 
+prometheus::Counter& shadow_replays(const char* outcome) {
+    return metrics::counter("toygres_runtime_shadow_replays_total", "Evicted executions that were replayed to see",
+                            {{"outcome", outcome}});
+}
+
+// An execution that stands where its history ends. Errors: as Execution::replay(), invalid/"bad_history".
+Result<std::unique_ptr<Execution>> replay(const OrchestrationType& type, const OrchestrationRow& row,
+                                          const std::vector<std::string>& turns) {
+    std::vector<Event> history;
+    for (const auto& text : turns) {
+        auto events = events_from_text(text, static_cast<std::int64_t>(history.size()) + 1);
+        if (!events) return std::unexpected(std::move(events).error());
+        std::ranges::move(*events, std::back_inserter(history));
+    }
+    auto execution = std::make_unique<Execution>(type, Identity{row.id, row.key, row.execution});
+    if (auto replayed = execution->replay(std::move(history)); !replayed)
+        return std::unexpected(std::move(replayed).error());
+    if (execution->next_position() != row.next_event)
+        return std::unexpected(Error{ErrorKind::internal, "bad_history",
+                                     fmt::format("the history has {} events, the row expects {}",
+                                                 execution->next_position() - 1, row.next_event - 1)});
+    return execution;
+}
+
 }  // namespace
 
 void Host::post(const LivePtr& live, Arrival arrival) {
     if (live->dropped) return;
     live->arrivals.push_back(std::move(arrival));
-    schedule(live);
+    if (live->state == LiveState::committing)
+        committer_->hurry();
+    else
+        schedule(live);
 }
 
 void Host::schedule(const LivePtr& live) {
@@ -39,7 +69,7 @@ void Host::schedule(const LivePtr& live) {
 void Host::run_turn(const LivePtr& live) {
     if (live->dropped || draining_.contains(live->shard)) return;
     live->state = LiveState::idle;
-    if (obey(live)) return;
+    if (obey(live) || park_as_told(live)) return;
     const bool ends = asked_to_end(*live);
     const bool rests = live->row.status == Status::paused && !ends;
     if (rests && std::ranges::none_of(live->arrivals, &Arrival::is_question)) return;
@@ -61,7 +91,9 @@ void Host::run_turn(const LivePtr& live) {
         spawn(load_execution(live));
         return;
     }
-    if (rests) return answer_at_rest(*live);
+    // Also what came with the order that ends it.
+    if (live->row.status == Status::paused) answer_at_rest(*live);
+    if (rests) return;
     if (live->recovering) take_up(live);
     if (live->type == nullptr || live->arrivals.empty()) return;  // parked by what was taken up
     auto computed = compute(live);
@@ -70,48 +102,48 @@ void Host::run_turn(const LivePtr& live) {
 
 asio::awaitable<void> Host::load_execution(LivePtr live) {
     Pause pause(io_.get_executor(), clock_);
-    std::vector<Event> history;
-    std::optional<Error> bad;
-    for (;;) {
-        auto turns = co_await store_.load_history(live->row.key, live->row.execution);
-        if (live->dropped || stopping_) co_return;
-        if (turns) {
-            for (const auto& text : *turns) {
-                auto events = events_from_text(text, static_cast<std::int64_t>(history.size()) + 1);
-                if (!events) {
-                    bad = events.error();
-                    break;
-                }
-                std::ranges::move(*events, std::back_inserter(history));
-            }
-            break;
-        }
+    auto turns = co_await store_.load_history(live->row.key, live->row.execution);
+    while (!turns && !live->dropped && !stopping_) {
         co_await pause.wait(std::chrono::milliseconds(200));
         if (live->dropped || stopping_) co_return;
+        turns = co_await store_.load_history(live->row.key, live->row.execution);
     }
+    if (live->dropped || stopping_) co_return;
     live->state = LiveState::idle;
-    if (!bad) {
-        auto execution =
-            std::make_unique<Execution>(*live->type, Identity{live->row.id, live->row.key, live->row.execution});
-        if (auto replayed = execution->replay(std::move(history)); !replayed)
-            bad = replayed.error();
-        else if (execution->next_position() != live->row.next_event)
-            bad = Error{ErrorKind::internal, "bad_history",
-                        fmt::format("the history has {} events, the row expects {}", execution->next_position() - 1,
-                                    live->row.next_event - 1)};
-        else
-            live->execution = std::move(execution);
-    }
-    if (bad) {
-        park(live, bad->code, bad->message);
+    auto replayed = replay(*live->type, live->row, *turns);
+    if (!replayed) {
+        park(live, replayed.error().code, replayed.error().message);
         co_return;
     }
+    live->execution = *std::move(replayed);
     if (!live->stuck_reason.empty() || live->row.status == Status::stuck) {
         live->stuck_reason.clear();
         live->row.status = Status::running;
     }
     run_turn(live);
     if (holding_trials_) trial_wake_.wake();
+}
+
+void Host::evict(const LivePtr& live) {
+    live->execution.reset();
+    if (!options_.evict_every_turn && clock_.random() % 100 < options_.shadow_percent)
+        spawn(shadow_replay(live->row.id, live->type, live->row));
+}
+
+// Whether what was just evicted could be had back: better known now than when it is needed. Only tells.
+asio::awaitable<void> Host::shadow_replay(std::string id, const OrchestrationType* type, OrchestrationRow row) {
+    auto turns = co_await store_.load_history(row.key, row.execution);
+    const auto live = live_.find(id);
+    if (!turns || stopping_ || live == live_.end() || live->second->row.execution != row.execution ||
+        live->second->row.next_event != row.next_event)
+        co_return;  // it has gone on meanwhile
+    auto replayed = replay(*type, row, *turns);
+    shadow_replays(replayed ? "same" : "differs").Increment();
+    if (!replayed)
+        log::error("orchestration.replay_differs", {{"orchestration", id},
+                                                    {"name", row.name},
+                                                    {"code", replayed.error().code},
+                                                    {"reason", replayed.error().message}});
 }
 
 void Host::record(Computed& out, Live& live, Execution& execution, std::int64_t first_event) {
@@ -121,7 +153,7 @@ void Host::record(Computed& out, Live& live, Execution& execution, std::int64_t 
     auto position = first_event;
     for (const auto& event : events) {
         if (event.kind == EventKind::status_set) out.turn.custom_status = event.payload;
-        if (!is_arrival(event.kind)) out.effects.push_back({live.row.execution, position, event});
+        if (!is_arrival(event.kind)) out.effects.push_back({live.row.execution, position, event, clock_.now()});
         ++position;
     }
 }
@@ -276,6 +308,26 @@ void Host::add_messages(Computed& out, Live& live, Execution& execution) {
     if (execution.terminal()) cancel_children(out, live, execution);
 }
 
+// How long the commit of a turn may wait for others: a thousandth of the shortest time that its orchestration has just
+// waited or is about to wait, for nobody notices that. Nothing, when anybody else has to do with the turn.
+milliseconds Host::patience_of(const Computed& computed) {
+    const auto& turn = computed.turn;
+    const bool alone = turn.consumed.empty() && turn.answers.empty() && turn.messages.empty() && turn.starts.empty();
+    if (!alone || is_finished(turn.status) || turn.key == 0) return {};
+    auto shortest = milliseconds::max();
+    const bool waits = std::ranges::all_of(computed.effects, [&](const Effect& effect) {
+        const auto& command = effect.command;
+        if (command.kind == EventKind::timer_created) shortest = std::min(shortest, command.at - effect.opened_at);
+        return command.kind == EventKind::timer_created || command.kind == EventKind::wait_started ||
+               command.kind == EventKind::cancelled || command.kind == EventKind::status_set;
+    });
+    if (!waits || shortest == milliseconds::max()) {
+        shortest = milliseconds::max();
+        for (const auto& arrival : computed.arrivals) shortest = std::min(shortest, arrival.waited);
+    }
+    return shortest == milliseconds::max() ? 0ms : std::clamp(shortest / 1000, 0ms, patience_max);
+}
+
 void Host::commit(const LivePtr& live, Computed computed) {
     const auto owner = epoch_of(live->shard);
     if (!owner) return;
@@ -283,7 +335,8 @@ void Host::commit(const LivePtr& live, Computed computed) {
     auto shared = std::make_shared<Computed>(std::move(computed));
     if (planted(Fault::effects_before_commit))
         for (const auto& effect : shared->effects) release(live, effect);
-    committer_->submit({shared->turn, *owner, [this, live, shared](Result<TurnReceipt> receipt) {
+    const auto patience = holding_trials_ ? 0ms : patience_of(*shared);
+    committer_->submit({shared->turn, *owner, patience, [this, live, shared](Result<TurnReceipt> receipt) {
                             const bool refused = !receipt && receipt.error().code != "fence_lost" &&
                                                  !receipt.error().retryable() &&
                                                  receipt.error().kind != ErrorKind::cancelled;
@@ -351,7 +404,11 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
                                              {"code", turn.error.is_object() ? turn.error.value("code", "") : ""}});
         const bool late = !live->arrivals.empty();
         const auto id = live->row.id;
-        if (readings_ > 0) ended_[id] = live->row.execution;
+        ended_[id] = turn.execution;
+        readings_.when_ended([this, id, execution = turn.execution] {
+            const auto ended = ended_.find(id);
+            if (ended != ended_.end() && ended->second == execution) ended_.erase(ended);
+        });
         forget(live);
         if (late) {  // it may be meant for the next one of this id: another reading tells
             inbox_due_ = true;
@@ -360,7 +417,7 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
         if (on_finished) on_finished(id);
         return;
     }
-    if (options_.evict_every_turn || live_.size() > options_.live_max) live->execution.reset();
+    if (options_.evict_every_turn || live_.size() > options_.live_max) evict(live);
     // One that was resumed may have something to take up.
     if (!live->arrivals.empty() || live->recovering) schedule(live);
 }

@@ -12,7 +12,8 @@
 namespace toygres::runtime {
 
 // What is asked of an orchestration beside what its code gets to see as an event.
-enum class Order { none, terminate, pause, resume, query, update };
+// `park`: what it started cannot be run by this release; the event's payload is the error.
+enum class Order { none, terminate, pause, resume, query, update, park };
 
 // Something that happened to an orchestration and is not recorded yet.
 struct Arrival {
@@ -20,6 +21,7 @@ struct Arrival {
     std::int64_t message_id = 0;  // inbox row to consume with it; 0: none
     std::int64_t execution = 0;   // for which it is meant; 0: whichever runs
     Order order = Order::none;
+    std::chrono::milliseconds waited{0};  // a timer's whole time
 
     bool is_question() const { return order == Order::query || order == Order::update; }
 };
