@@ -77,6 +77,7 @@ void Checker::committed(const Fence& fence, const std::vector<Turn>& turns, cons
             started(turn.starts[s], receipt.starts[i][s]);
         }
         for (const auto& message : turn.messages) check_message(turn, message);
+        for (const auto& answer : turn.answers) answered_.insert(request_name(turn.id, answer.request));
         check_consumed(turn, inbox);
     }
 }
@@ -179,6 +180,10 @@ void Checker::check_consumed(const Turn& turn, const std::vector<Message>& inbox
             require(
                 command == nullptr || command->answered || command->dropped || message->execution != story.execution,
                 "no message is lost", lost);
+        } else if (message->kind == MessageKind::query || message->kind == MessageKind::update) {
+            const auto request = message->dedup_key.substr(request_key_prefix.size());
+            const bool answered = std::ranges::find(turn.answers, request, &Answer::request) != turn.answers.end();
+            require(answered, "every question is answered", lost);
         } else if (message->kind == MessageKind::start) {
             require(story.next > 1 || story.continued, "no message is lost", lost);
         }

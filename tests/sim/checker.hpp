@@ -66,6 +66,7 @@ class Checker {
         bool detached = false;
         std::map<Place, Command> commands{};
         std::set<std::string> signals{};
+        std::set<std::string> updates{};                 // that changed it
         std::map<std::int64_t, std::int64_t> lengths{};  // events by execution
     };
     struct Run {
@@ -100,7 +101,8 @@ class Checker {
     std::map<std::string, Story> stories_;                          // by id
     std::map<std::pair<std::string, Place>, int> effects_;          // of steps, that took place
     std::map<int, Run> runs_;
-    std::set<std::string> ended_;  // at least once
+    std::set<std::string> ended_;     // at least once
+    std::set<std::string> answered_;  // names of requests
     std::optional<Broken> broken_;
 };
 

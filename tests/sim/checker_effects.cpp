@@ -37,6 +37,9 @@ std::int64_t event_of(const ActivityContext& activity) {
 
 void Checker::take_arrival(const Fence& fence, Story& story, const Event& event) {
     if (event.kind == EventKind::signal_received) return check_signal(story, event);
+    if (event.kind == EventKind::update_received)
+        require(story.updates.insert(event.target).second, "an update is done once, and answered as it was",
+                fmt::format("{} of {} was recorded twice", event.target, story.id));
     const auto kind = answered_kind(event.kind);
     if (!kind) return;
     const auto where =
@@ -129,8 +132,8 @@ void Checker::step_took_effect(const Fence& fence, const Message& completion) {
 }
 
 void Checker::announced(const std::string& orchestration) {
-    require(ended_.contains(orchestration), "no effect before its record",
-            fmt::format("{} was announced as finished", orchestration));
+    require(ended_.contains(orchestration) || answered_.contains(orchestration), "no effect before its record",
+            fmt::format("{} was announced as finished or answered", orchestration));
 }
 
 std::size_t Checker::effects_of(const std::string& orchestration) const {

@@ -3,8 +3,9 @@
 namespace toygres::sim {
 
 std::vector<Wish> draw_wishes(Random random) {
-    static constexpr std::array types{"chain",     "fan",    "ledger", "sleeper",  "race",    "limits", "collector",
-                                      "collector", "family", "heir",   "detacher", "cleaner", "waiter", "countdown"};
+    static constexpr std::array types{"chain",    "fan",       "ledger",    "sleeper",   "race",
+                                      "limits",   "collector", "collector", "family",    "heir",
+                                      "detacher", "cleaner",   "waiter",    "countdown", "account"};
     std::vector<Wish> out;
     const int count = random.between(5, 12);
     for (int i = 0; i < count; ++i) {
@@ -62,11 +63,46 @@ asio::awaitable<void> Users::pursue(Wish wish) {
     co_await insist([&] { return start(wish); });
     if (wish.type == "collector")
         for (int i = 1; i <= wish.spec.size; ++i) co_await signal(wish, i);
+    if (wish.type == "account") co_await pay(wish);
     if (wish.type == "cleaner" || wish.type == "waiter") {
         co_await rest(wish.pace);
         const bool cancels = wish.type == "cleaner" || wish.spec.value % 2 == 0;
         co_await insist(
             [&] { return cancels ? client_.cancel(wish.id, "enough") : client_.terminate(wish.id, "enough"); });
+    }
+}
+
+asio::awaitable<Result<Json>> Users::ask(std::function<asio::awaitable<Result<Json>>()> question) {
+    for (;;) {
+        auto answer = co_await question();
+        if (answer || (!answer.error().retryable() && answer.error().code != "no_answer")) co_return answer;
+        co_await rest(milliseconds(200));
+    }
+}
+
+// Nobody else pays into it: what it has, and what each payment comes to, is known.
+asio::awaitable<void> Users::pay(Wish wish) {
+    int balance = wish.spec.value;
+    const auto update = [&](int amount, std::string request) {
+        return ask([&, amount, request] { return client_.update(wish.id, "pay", encode(Number{amount}), request); });
+    };
+    const auto expect = [&](const Result<Json>& answer, const std::string& what) {
+        if (!answer || *answer != balance)
+            db_.checker.breaks("an update is done once, and answered as it was",
+                               fmt::format("{} of {} gave {} instead of {}", what, wish.id,
+                                           answer ? answer->dump() : answer.error().code, balance));
+    };
+    for (int i = 1; i <= wish.spec.size; ++i) {
+        const auto refused = co_await update(-i, fmt::format("overdraw-{}", i));
+        if (refused || refused.error().code != "overdrawn")
+            db_.checker.breaks("an update that is refused changes nothing",
+                               fmt::format("{} took {}", wish.id, refused ? refused->dump() : refused.error().code));
+        expect(co_await ask([&] { return client_.query(wish.id, "balance", Json()); }), "the balance");
+        balance = (balance * 7 + i * 11) % 1'000'003;
+        for (int said = 0; said <= wish.repeats; ++said) {
+            expect(co_await update(i * 11, fmt::format("pay-{}", i)), fmt::format("payment {}", i));
+            co_await rest(wish.pace / 3);
+        }
     }
 }
 

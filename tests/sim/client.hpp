@@ -27,6 +27,9 @@ class Users : public Actor {
   private:
     asio::awaitable<void> pursue(Wish wish);
     asio::awaitable<void> signal(Wish wish, int number);
+    asio::awaitable<void> pay(Wish wish);
+    // Until there is an answer, or a refusal that it may give; the same one each time.
+    asio::awaitable<Result<Json>> ask(std::function<asio::awaitable<Result<Json>>()> question);
     // Tries until it is done, or until there is nobody left to tell.
     asio::awaitable<void> insist(std::function<asio::awaitable<Result<void>>()> attempt);
     asio::awaitable<Result<void>> start(Wish wish);

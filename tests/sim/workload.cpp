@@ -87,6 +87,32 @@ struct Collector {
     }
 };
 
+// Updates in order, across executions; those that take too much are refused.
+struct Account {
+    static constexpr std::string_view name = "account";
+    static constexpr int version = 1;
+    using Input = Spec;
+    using Output = Number;
+    static Task<Number> run(OrchestrationContext& ctx, Spec in) {
+        int taken = 0;
+        const auto balance = ctx.on_query<Json>("balance", [&](const Json&) { return in.value; });
+        const auto pay = ctx.on_update<Number>(
+            "pay",
+            [](const Number& amount) {
+                if (amount.value < 0) raise(ErrorKind::conflict, "overdrawn", "it has no more than that");
+            },
+            [&](const Number& amount) {
+                in.value = (in.value * 7 + amount.value) % 1'000'003;
+                if (--in.size == 0 || ++taken == 2) ctx.post("full", Json());
+                return in.value;
+            });
+        co_await ctx.wait<Json>("full");
+        if (in.size > 0) ctx.continue_as_new(in);
+        co_await ctx.call<Add>({0, in.millis, 0}, patient());
+        co_return Number{in.value};
+    }
+};
+
 }  // namespace
 
 Workload::Workload() {
@@ -102,6 +128,7 @@ Workload::Workload() {
     orchestrations.add<Race>();
     orchestrations.add<Limits>();
     orchestrations.add<Collector>();
+    orchestrations.add<Account>();
     add_families(orchestrations);
 }
 
