@@ -10,6 +10,10 @@
 namespace toygres::pg {
 namespace {
 
+// A session to a host that is gone, or behind a cut, ends after about ten seconds, not after a quarter of an hour.
+constexpr std::pair<const char*, const char*> dead_peer_settings[] = {
+    {"tcp_user_timeout", "10000"}, {"keepalives_idle", "5"}, {"keepalives_interval", "2"}, {"keepalives_count", "3"}};
+
 struct ConnDeleter {
     void operator()(PGconn* conn) const { PQfinish(conn); }
 };
@@ -62,9 +66,19 @@ asio::awaitable<Result<std::unique_ptr<Connection>>> Connection::connect(std::st
                                                                          std::chrono::milliseconds timeout) {
     const auto executor = co_await asio::this_coro::executor;
     const std::string options = search_path.empty() ? "" : "-c search_path=" + search_path;
-    const char* keys[] = {"dbname", "fallback_application_name", "options", nullptr};
-    const char* values[] = {conninfo.c_str(), application_name.c_str(), options.c_str(), nullptr};
-    std::unique_ptr<PGconn, ConnDeleter> conn(PQconnectStartParams(keys, values, 1));
+    std::vector<const char*> keys;
+    std::vector<const char*> values;
+    const auto set = [&](const char* key, const char* value) {
+        keys.push_back(key);
+        values.push_back(value);
+    };
+    // What the connection string says comes later, and holds.
+    for (const auto& [key, value] : dead_peer_settings) set(key, value);
+    set("dbname", conninfo.c_str());
+    set("fallback_application_name", application_name.c_str());
+    set("options", options.c_str());
+    set(nullptr, nullptr);
+    std::unique_ptr<PGconn, ConnDeleter> conn(PQconnectStartParams(keys.data(), values.data(), 1));
     if (!conn || PQstatus(conn.get()) == CONNECTION_BAD) {
         const auto message = conn ? trimmed(PQerrorMessage(conn.get())) : "out of memory";
         if (conn && PQsocket(conn.get()) < 0 && !message.contains("onnect"))

@@ -26,7 +26,8 @@ struct Notification {
 
 class Connection {
   public:
-    // `conninfo`: a libpq connection string or URL. `search_path` may be empty. Errors:
+    // `conninfo`: a libpq connection string or URL. Unless it says otherwise, a session whose other end is not heard of
+    // any more is given up after about 10 s. `search_path` may be empty. Errors:
     // transient/"database_unavailable", forbidden/"database_refused", invalid/"bad_conninfo".
     static asio::awaitable<Result<std::unique_ptr<Connection>>> connect(std::string conninfo, std::string search_path,
                                                                         std::string application_name,

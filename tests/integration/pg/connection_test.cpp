@@ -5,6 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 using namespace toygres;
 using namespace std::chrono_literals;
 
@@ -129,6 +133,53 @@ TEST_CASE("pg: array literals quote what has to be quoted") {
     CHECK(pg::array_literal(std::vector<std::string>{"a\"b\\c", "", "NULL"}) == R"({"a\"b\\c","","NULL"})");
     CHECK(pg::array_literal(std::vector<std::optional<std::string>>{std::nullopt, "x"}) == R"({NULL,"x"})");
     CHECK(pg::array_literal(std::vector<std::int64_t>{1, -2}) == "{1,-2}");
+}
+
+namespace {
+
+// Of this process' sockets that are connected to that port: TCP_USER_TIMEOUT and TCP_KEEPIDLE.
+std::optional<std::pair<int, int>> patience_with_port(int port) {
+    for (int fd = 3; fd < 1024; ++fd) {
+        sockaddr_in peer{};
+        socklen_t length = sizeof peer;
+        if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0 || ntohs(peer.sin_port) != port)
+            continue;
+        int user_timeout = 0;
+        int idle = 0;
+        length = sizeof user_timeout;
+        REQUIRE(::getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, &length) == 0);
+        REQUIRE(::getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &length) == 0);
+        return std::pair(user_timeout, idle);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("pg: a session whose other end is gone is given up in seconds, or as the connection string says") {
+    asio::io_context io;
+    const asio::ip::tcp::acceptor silent(io, {asio::ip::make_address("127.0.0.1"), 0});
+    const int port = silent.local_endpoint().port();
+    const auto seen = [&](const std::string& more) {
+        bool ended = false;
+        asio::cancellation_signal cancel;
+        asio::co_spawn(
+            io,
+            pg::Connection::connect(fmt::format("host=127.0.0.1 port={} user=x dbname=x {}", port, more), "", "test",
+                                    30s),
+            asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr, const auto&) { ended = true; }));
+        std::optional<std::pair<int, int>> out;
+        while (!out && !ended) {
+            io.run_one();
+            out = patience_with_port(port);
+        }
+        cancel.emit(asio::cancellation_type::all);
+        while (!ended && io.run_one() > 0) continue;
+        io.restart();
+        return out;
+    };
+    CHECK(seen("") == std::pair(10'000, 5));
+    CHECK(seen("tcp_user_timeout=60000 keepalives_idle=7") == std::pair(60'000, 7));
 }
 
 // What the sanitizers see: a deadline that is due when its connect is told to end runs its handler after that.
