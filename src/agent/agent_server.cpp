@@ -159,6 +159,7 @@ void Agent::note_exit() {
     caretaker_.begin_anew();
     ++configuration_number_;
     if (server_.stop_asked()) {
+        if (!server_.stop_trouble().empty()) last_error_ = server_.stop_trouble();
         quick_restarts_ = 0;
         start_not_before_ = {};
         return;

@@ -1,16 +1,12 @@
 #include "agent/reaper.hpp"
 
-#include "base/file.hpp"
+#include "agent/process_table.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
 
-#include <charconv>
 #include <csignal>
-#include <filesystem>
-#include <memory>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <vector>
 
 namespace toygres::agent {
 namespace {
@@ -39,36 +35,16 @@ asio::awaitable<void> reap_for_ever() {
     }
 }
 
-// Processes named postgres that have become this one's children without being started by it.
-std::vector<pid_t> orphans() {
-    std::vector<pid_t> out;
-    std::error_code e;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc", e)) {
-        const auto name = entry.path().filename().string();
-        pid_t pid = 0;
-        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc() || is_own_child(pid))
-            continue;
-        // "12 (postgres) S 1 …": number, name, state, parent.
-        const auto stat = read_file(entry.path().string() + "/stat").value_or("");
-        const auto close = stat.rfind(") ");
-        if (close == std::string::npos || !stat.substr(0, close).ends_with("(postgres")) continue;
-        pid_t parent = 0;
-        const auto* digits = stat.data() + std::min(close + 4, stat.size());
-        std::from_chars(digits, stat.data() + stat.size(), parent);
-        if (parent == ::getpid()) out.push_back(pid);
-    }
-    return out;
-}
-
 }  // namespace
 
 asio::awaitable<void> end_orphans(std::chrono::milliseconds grace) {
     if (::getpid() != 1) co_return;
     asio::steady_timer timer(co_await asio::this_coro::executor, grace);
     co_await timer.async_wait(use);
-    for (const auto pid : orphans()) {
-        log::warning("postgres.orphan_killed", {{"pid", pid}});
-        ::kill(pid, SIGKILL);
+    for (const auto& orphan : children_of(::getpid())) {
+        if (orphan.name != "postgres" || is_own_child(orphan.pid)) continue;
+        log::warning("postgres.orphan_killed", {{"pid", orphan.pid}, {"title", orphan.title}});
+        ::kill(orphan.pid, SIGKILL);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "agent/server_process.hpp"
 
 #include "agent/control_file.hpp"
+#include "agent/process_table.hpp"
 #include "agent/reaper.hpp"
 #include "base/assert.hpp"
 #include "base/file.hpp"
@@ -50,6 +51,7 @@ Result<void> ServerProcess::start(ha::Role role, Descriptor lock) {
     role_ = role;
     promoting_ = false;
     stop_asked_ = false;
+    stop_trouble_.clear();
     started_at_ = now();
     exit_.reset();
     log::info("postgres.started", {{"pid", child_->pid()}, {"role", enum_name(role)}});
@@ -142,7 +144,9 @@ asio::awaitable<void> ServerProcess::escalate(std::shared_ptr<Child> child, std:
     asio::steady_timer timer(executor_, limit);
     co_await timer.async_wait(use);
     if (child_ != child) co_return;
-    log::warning("postgres.stop_escalated", {{"to", "immediate"}, {"after_ms", limit.count()}});
+    const auto left = describe_children(child->pid());
+    log::warning("postgres.stop_escalated", {{"to", "immediate"}, {"after_ms", limit.count()}, {"left", left}});
+    stop_trouble_ = fmt::format("postgres did not end within {} ms; what was left: {}", limit.count(), left);
     child->signal(SIGQUIT);
     timer.expires_after(kill_after);
     co_await timer.async_wait(use);

@@ -33,6 +33,8 @@ class ServerProcess {
     ha::Role role() const { return role_; }
     bool promoting() const { return promoting_; }
     bool stop_asked() const { return stop_asked_; }
+    // What kept it from ending in time when it was told to stop; empty: nothing did.
+    const std::string& stop_trouble() const { return stop_trouble_; }
     std::optional<Timestamp> started_at() const { return started_at_; }
     // How the last server ended; taken by whoever asks.
     std::optional<ExitStatus> take_exit() { return std::exchange(exit_, std::nullopt); }
@@ -55,6 +57,7 @@ class ServerProcess {
     ha::Role role_ = ha::Role::none;
     bool promoting_ = false;
     bool stop_asked_ = false;
+    std::string stop_trouble_;
     std::chrono::steady_clock::time_point stop_deadline_;
     std::optional<Timestamp> started_at_;
     std::optional<ExitStatus> exit_;

@@ -119,7 +119,9 @@ std::optional<Event> judge_stopping(const Record& record, const Observation& see
     if (old != nullptr && old->status && obeys(*old->status, record) && old->status->role == Role::none &&
         old->status->state == AgentState::waiting && old->status->clean_shutdown) {
         if (!*old->status->clean_shutdown)
-            return Event{.kind = EventKind::stop_failed, .reason = "the old primary did not stop cleanly"};
+            return Event{.kind = EventKind::stop_failed,
+                         .reason = "the old primary did not stop cleanly" +
+                                   (old->status->last_error ? ": " + *old->status->last_error : "")};
         if (next != nullptr && old->status->flush_lsn && lsn_of(next->receive_lsn) > lsn_of(old->status->flush_lsn))
             return Event{.kind = EventKind::primary_stopped,
                          .member = target,
