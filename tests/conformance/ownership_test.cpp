@@ -115,6 +115,20 @@ TEST_CASE("ownership: two processes share the shards evenly, and one takes all w
     });
 }
 
+TEST_CASE("hand-over: who stays has everything as soon as another has left, long before it would look by itself") {
+    on_every_store([](World& world) {
+        prepare(world);
+        world.options.lease = 3h;
+        world.options.renewal = 1h;
+        auto& a = world.start_process();
+        world.until([&] { return a.host->owned_shards() == shard_count; });
+        auto& b = world.start_process();
+        world.until([&] { return a.host->owned_shards() == 32 && b.host->owned_shards() == 32; });
+        world.stop(a);
+        world.until([&] { return b.host->owned_shards() == shard_count; });
+    });
+}
+
 TEST_CASE("takeover: when a process is killed the other finishes its work, each step once") {
     on_every_store([](World& world) {
         prepare(world);

@@ -198,6 +198,7 @@ class Host {
     bool stopping_ = false;
     bool healthy_ = false;                     // the database answered the last renewal
     std::chrono::milliseconds renewed_at_{0};  // by the clock's uptime, when that was asked for
+    std::chrono::milliseconds next_look_in_{0};
     struct {
         bool committer = false;
         bool membership = false;

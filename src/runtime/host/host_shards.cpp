@@ -17,8 +17,7 @@ bool Host::still_owned(const ShardEpoch& shard) const { return epoch_of(shard.sh
 asio::awaitable<void> Host::keep_shards() {
     while (!stopping_) {
         co_await look_at_membership();
-        if (!stopping_)
-            co_await membership_wake_.wait(healthy_ ? options_.renewal : std::min(options_.renewal, milliseconds(500)));
+        if (!stopping_) co_await membership_wake_.wait(next_look_in_);
     }
 }
 
@@ -30,6 +29,7 @@ asio::awaitable<void> Host::look_at_membership() {
             log::warning("runtime.database_lost",
                          {{"code", membership.error().code}, {"message", membership.error().message}});
         healthy_ = false;
+        next_look_in_ = std::min(options_.renewal, milliseconds(500));
         co_return;
     }
     if (!healthy_) log::info("runtime.database_reached", {{"worker", worker_}});
@@ -39,6 +39,7 @@ asio::awaitable<void> Host::look_at_membership() {
     std::vector<ShardView> free;
     std::vector<int> mine;
     std::vector<int> lost;
+    auto next_lapse = milliseconds::max();  // of somebody else's lease
     std::set<int> left;  // ours by the database alone: the answer to a claim was lost, or a release failed
     for (const auto& view : membership->shards) {
         const auto held = owned_.find(view.shard);
@@ -49,10 +50,15 @@ asio::awaitable<void> Host::look_at_membership() {
                 lost.push_back(view.shard);
             continue;
         }
-        const bool dead = view.expired || !view.connected;
-        if (view.owner == 0 || view.owner == worker_ || dead) free.push_back(view);
+        const bool dead = view.expired() || !view.connected;
+        if (view.owner == 0 || view.owner == worker_ || dead)
+            free.push_back(view);
+        else
+            next_lapse = std::min(next_lapse, view.lease_left);
         if (view.owner == worker_) left.insert(view.shard);
     }
+    // One that renews in time never comes so close to the end of its lease.
+    next_look_in_ = std::clamp(next_lapse, std::min(options_.renewal, milliseconds(100)), options_.renewal);
     for (const auto shard : lost) {
         log::warning("shard.lost", {{"shard", shard}});
         drop_shard(shard);

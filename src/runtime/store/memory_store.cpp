@@ -45,7 +45,8 @@ asio::awaitable<Result<Membership>> MemoryStore::renew(std::int64_t worker, std:
     for (int i = 0; i < shard_count; ++i) {
         auto& shard = db_->shards_[static_cast<std::size_t>(i)];
         if (shard.owner == worker) shard.lease_until = now + lease;
-        out.shards.push_back({i, shard.owner, shard.epoch, shard.lease_until < now, db_->live_.contains(shard.owner)});
+        const auto left = std::chrono::floor<std::chrono::milliseconds>(shard.lease_until - now);
+        out.shards.push_back({i, shard.owner, shard.epoch, left, db_->live_.contains(shard.owner)});
     }
     co_return out;
 }

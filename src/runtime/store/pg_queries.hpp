@@ -22,19 +22,21 @@ inline constexpr Query shards{
     "runtime.shards",
     // Just after a restart of the database nobody's session stands; a worker that has not been heard of since may still
     // come back, so it counts as connected for a while.
-    "SELECT s.shard, coalesce(s.owner, 0), s.epoch, s.lease_until < clock_timestamp(), coalesce(l.objid IS NOT NULL OR "
+    "SELECT s.shard, coalesce(s.owner, 0), s.epoch, "
+    "floor(extract(epoch FROM s.lease_until - clock_timestamp()) * 1000)::bigint, coalesce(l.objid IS NOT NULL OR "
     "(w.heartbeat_at <= pg_postmaster_start_time() AND pg_postmaster_start_time() > clock_timestamp() - interval '10 "
     "s'), false) "
     "FROM shards s LEFT JOIN workers w ON w.key = s.owner "
     "LEFT JOIN pg_locks l ON l.locktype = 'advisory' AND l.classid = 1953984357 AND l.granted "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND l.objid::bigint = s.owner ORDER BY s.shard"};
-inline constexpr Query live_workers{
-    "runtime.live_workers",
-    "SELECT w.key FROM pg_locks l "
-    "JOIN workers w ON w.key = l.objid::bigint WHERE l.locktype = 'advisory' AND l.classid = 1953984357 AND l.granted "
-    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND w.heartbeat_at > clock_timestamp() - $1::bigint * interval '1 ms'"};
+inline constexpr Query live_workers{"runtime.live_workers",
+                                    // Who has left may hold its lock until its session has ended.
+                                    "SELECT w.key FROM pg_locks l "
+                                    "JOIN workers w ON w.key = l.objid::bigint AND w.left_at IS NULL WHERE l.locktype "
+                                    "= 'advisory' AND l.classid = 1953984357 AND l.granted "
+                                    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+                                    "AND w.heartbeat_at > clock_timestamp() - $1::bigint * interval '1 ms'"};
 inline constexpr Query owned{"runtime.owned", "SELECT shard, epoch FROM shards WHERE owner = $1"};
 inline constexpr Query lock_commits{"runtime.lock_commits", "SELECT pg_advisory_xact_lock(1953984358, $1::integer)"};
 inline constexpr Query end_commits{

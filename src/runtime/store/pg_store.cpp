@@ -145,8 +145,8 @@ asio::awaitable<Result<Membership>> PgStore::renew(std::int64_t worker, std::chr
     if (!answers) co_return std::unexpected(std::move(answers).error());
     Membership out{.shards = {}, .live_workers = {}};
     for (const auto row : (*answers)[2])
-        out.shards.push_back(
-            {row.get<int>(0), row.get<std::int64_t>(1), row.get<std::int64_t>(2), row.get<bool>(3), row.get<bool>(4)});
+        out.shards.push_back({row.get<int>(0), row.get<std::int64_t>(1), row.get<std::int64_t>(2),
+                              std::chrono::milliseconds(row.get<std::int64_t>(3)), row.get<bool>(4)});
     for (const auto row : (*answers)[3]) out.live_workers.push_back(row.get<std::int64_t>(0));
     co_return out;
 }

@@ -190,8 +190,10 @@ struct ShardView {
     int shard;
     std::int64_t owner;  // 0: nobody
     std::int64_t epoch;
-    bool expired;    // the lease ran out
-    bool connected;  // the owner's session stands, or may be coming back
+    std::chrono::milliseconds lease_left;  // until anybody may have it; negative: it ran out
+    bool connected;                        // the owner's session stands, or may be coming back
+
+    bool expired() const { return lease_left < std::chrono::milliseconds(0); }
 };
 
 // An orchestration that was on trial when its owner died. `deaths`: of owners that ran nothing else, in the turn that
