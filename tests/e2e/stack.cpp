@@ -92,21 +92,31 @@ Ran Stack::cli(const std::string& arguments) const {
     return shell(fmt::format("{} {}/toygres {}", environment(), binaries, arguments));
 }
 
+http::Response Stack::send(const std::string& url, http::Request request, std::chrono::milliseconds patience) const {
+    if (!request.headers.has("Authorization")) {
+        auto token = read_file(directory + "/token").value();
+        while (token.ends_with('\n')) token.pop_back();
+        request.headers.set("Authorization", "Bearer " + token);
+    }
+    asio::io_context io;
+    http::Client client(io.get_executor(), {.base_url = url});
+    auto response = run(io, client.send(std::move(request), patience));
+    if (response) return *std::move(response);
+    return {0, {}, response.error().message};
+}
+
 http::Response Stack::call_text(const std::string& method, const std::string& target, std::string body,
                                 http::Headers headers) const {
     const auto config = parse_json(read_file(directory + "/cli.json").value()).value();
-    if (!headers.has("Authorization")) {
-        auto token = read_file(directory + "/token").value();
-        while (token.ends_with('\n')) token.pop_back();
-        headers.set("Authorization", "Bearer " + token);
-    }
-    asio::io_context io;
-    http::Client client(io.get_executor(), {.base_url = config.at("api_url").get<std::string>()});
-    auto response = run(
-        io,
-        client.send({.method = method, .target = target, .headers = std::move(headers), .body = std::move(body)}, 30s));
-    if (response) return *std::move(response);
-    return {0, {}, response.error().message};
+    return send(config.at("api_url").get<std::string>(),
+                {.method = method, .target = target, .headers = std::move(headers), .body = std::move(body)}, 30s);
+}
+
+http::Response Stack::call_at(const std::string& url, const std::string& method, const std::string& target,
+                              const Json& body, std::chrono::milliseconds patience) const {
+    http::Request request{.method = method, .target = target, .headers = {}, .body = body.is_null() ? "" : body.dump()};
+    if (!body.is_null()) request.headers.set("Content-Type", "application/json");
+    return send(url, std::move(request), patience);
 }
 
 http::Response Stack::call(const std::string& method, const std::string& target, const Json& body,
@@ -144,7 +154,9 @@ Stack::Extra Stack::start_extra_server(const ExtraOptions& options) {
 
 Stack::Extra Stack::start_server(int port, const ExtraOptions& options) {
     const auto program = binaries + "/toygres";
-    const auto conninfo = fmt::format("host={}/cms user=toygres dbname=postgres", directory);
+    const auto conninfo = options.database_url.empty()
+                              ? fmt::format("host={}/cms user=toygres dbname=postgres", directory)
+                              : options.database_url;
     const auto listen = fmt::format("127.0.0.1:{}", port);
     const auto kubeconfig = options.kubeconfig.empty() ? directory + "/cluster/kubeconfig" : options.kubeconfig;
     const auto key = directory + "/seal.key";

@@ -37,6 +37,10 @@ class Stack {
                         http::Headers headers = {}) const;
     http::Response call_text(const std::string& method, const std::string& target, std::string body,
                              http::Headers headers) const;
+    // The same to another server's URL. One that does not answer within `patience`: status 0.
+    http::Response call_at(const std::string& url, const std::string& method, const std::string& target,
+                           const Json& body = nullptr,
+                           std::chrono::milliseconds patience = std::chrono::seconds(30)) const;
 
     int server_pid() const;
     void signal_server(int number) const;
@@ -51,6 +55,7 @@ class Stack {
     struct ExtraOptions {
         std::string kubeconfig{};                // empty: the cluster's own
         std::vector<std::string> environment{};  // "NAME=value"
+        std::string database_url{};              // empty: the stack's own CMS
     };
     Extra start_extra_server(const ExtraOptions& options);
     Extra start_extra_server() { return start_extra_server({}); }
@@ -95,6 +100,7 @@ class Stack {
 
   private:
     std::string environment() const;
+    http::Response send(const std::string& url, http::Request request, std::chrono::milliseconds patience) const;
     void control_cms(const std::string& action) const;
     Extra start_server(int port, const ExtraOptions& options);
     std::vector<int> extra_;
