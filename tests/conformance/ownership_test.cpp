@@ -124,7 +124,12 @@ TEST_CASE("hand-over: who stays has everything as soon as another has left, long
         world.until([&] { return a.host->owned_shards() == shard_count; });
         auto& b = world.start_process();
         world.until([&] { return a.host->owned_shards() == 32 && b.host->owned_shards() == 32; });
+        auto& c = world.start_process();
+        const auto all = [&] { return b.host->owned_shards() + c.host->owned_shards(); };
+        world.until([&] { return all() + a.host->owned_shards() == shard_count && c.host->owned_shards() == 20; });
         world.stop(a);
+        world.until([&] { return all() == shard_count; });
+        world.stop(c);
         world.until([&] { return b.host->owned_shards() == shard_count; });
     });
 }

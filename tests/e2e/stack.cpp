@@ -160,12 +160,14 @@ Stack::Extra Stack::start_server(int port, const ExtraOptions& options) {
     const auto listen = fmt::format("127.0.0.1:{}", port);
     const auto kubeconfig = options.kubeconfig.empty() ? directory + "/cluster/kubeconfig" : options.kubeconfig;
     const auto key = directory + "/seal.key";
+    const auto major = read_file(directory + "/cms/data/PG_VERSION").value().substr(0, 2);
     const int pid = ::fork();
     if (pid == 0) {
         std::freopen((directory + "/extra.log").c_str(), "a", stderr);
         for (const auto& variable : options.environment) ::putenv(::strdup(variable.c_str()));
         ::execl(program.c_str(), "toygres", "server", "--database-url", conninfo.c_str(), "--kubeconfig",
-                kubeconfig.c_str(), "--listen", listen.c_str(), "--seal-key-file", key.c_str(), nullptr);
+                kubeconfig.c_str(), "--listen", listen.c_str(), "--seal-key-file", key.c_str(), "--postgres-versions",
+                major.c_str(), nullptr);
         ::_exit(127);
     }
     extra_.push_back(pid);

@@ -15,8 +15,10 @@ std::optional<ShardEpoch> Host::epoch_of(int shard) const {
 bool Host::still_owned(const ShardEpoch& shard) const { return epoch_of(shard.shard) == shard; }
 
 asio::awaitable<void> Host::keep_shards() {
-    while (!stopping_) {
+    for (bool told = false; !stopping_;) {
         co_await look_at_membership();
+        // Who has all shares now keeps one for us from its next look on.
+        if (healthy_ && !std::exchange(told, true)) co_await store_.notify({});
         if (!stopping_) co_await membership_wake_.wait(next_look_in_);
     }
 }
@@ -81,6 +83,8 @@ asio::awaitable<void> Host::look_at_membership() {
         log::warning("shard.claim_failed", {{"code", claimed.error().code}, {"message", claimed.error().message}});
         co_return;
     }
+    // Somebody else wanted the same ones: there may be others.
+    if (claimed->size() < free.size()) next_look_in_ = 1ms;
     if (claimed->empty()) co_return;
     log::info("shard.claimed", {{"count", claimed->size()}, {"worker", worker_}});
     std::set<std::int64_t> dead;
