@@ -4,6 +4,7 @@
 #include "localkube/admission.hpp"
 #include "localkube/api_status.hpp"
 #include "localkube/defaults.hpp"
+#include "localkube/eviction.hpp"
 #include "localkube/field_types.hpp"
 #include "localkube/managed_fields.hpp"
 #include "localkube/patch.hpp"
@@ -281,6 +282,9 @@ http::Response patch_scale(const ApiRequest& request, ApiContext& context) {
 http::Response evict_pod(const ApiRequest& request, ApiContext& context) {
     const auto body = request.body();
     const auto options = delete_options(request, body.value("deleteOptions", Json()));
+    const auto pod = require_object(request, context);
+    check_preconditions(request, *pod, options.preconditions);
+    charge_eviction(context.store, *pod, request.dry_run());
     const auto [object, gone] = remove_object(request, context, request.key(), options);
     return json_response(201, success_status(request.type(), *object));
 }

@@ -352,3 +352,25 @@ TEST_CASE("disruption budget: tells how many pods may go") {
     REQUIRE(cluster.store->mutate({"statefulsets", "default", "db"}, [](Object& o) { o["spec"]["replicas"] = 1; }));
     cluster.until("none may go", [&] { return int_at(*cluster.store->get(key), "status.disruptionsAllowed") == 0; });
 }
+
+TEST_CASE("disruption budget: counts a member whose pod is away, of a set of its own") {
+    TestNode cluster;
+    for (const auto* name : {"a", "b"}) {
+        auto set = stateful_set(name, 1, waits);
+        set["metadata"]["labels"] = set["spec"]["template"]["metadata"]["labels"];
+        set["spec"]["template"]["metadata"]["labels"]["of"] = "both";
+        cluster.create(set);
+    }
+    cluster.create(object("PodDisruptionBudget", "db",
+                          {{"maxUnavailable", 1}, {"selector", {{"matchLabels", {{"of", "both"}}}}}}));
+    const ObjectKey key{"poddisruptionbudgets", "default", "db"};
+    const auto says = [&](int healthy, int allowed) {
+        const auto& status = field_at(*cluster.store->get(key), "status");
+        return int_at(status, "expectedPods") == 2 && int_at(status, "currentHealthy") == healthy &&
+               int_at(status, "disruptionsAllowed") == allowed;
+    };
+    cluster.until("one may go", [&] { return says(2, 1); });
+    REQUIRE(cluster.store->remove({"pods", "default", "b-0"}, 30));
+    cluster.until("none may go while it goes", [&] { return says(1, 0); });
+    cluster.until("one may go again", [&] { return says(2, 1); });
+}

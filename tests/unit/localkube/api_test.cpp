@@ -199,6 +199,80 @@ TEST_CASE("api: a disruption budget is one object in two versions") {
     CHECK(api.call("GET", "/apis/policy/v1" + base + "/p")["apiVersion"] == "policy/v1");
 }
 
+TEST_CASE("api: an eviction that a disruption budget does not allow is refused, and changes nothing") {
+    ApiFixture api;
+    const auto make = [&](const std::string& name, const std::string& phase, const std::string& ready) {
+        api.ok("apply -f -", pod_yaml(name));
+        REQUIRE(api.on_server([&] {
+            return api.store().mutate({"pods", "default", name}, [&](Object& pod) {
+                pod["status"] = {{"phase", phase}, {"conditions", {{{"type", "Ready"}, {"status", ready}}}}};
+            });
+        }));
+    };
+    const auto budget = [&](int healthy, int desired) {
+        REQUIRE(api.on_server([&] {
+            return api.store().mutate({"poddisruptionbudgets", "default", "p"}, [&](Object& object) {
+                object["status"] = {{"observedGeneration", object["metadata"].value("generation", 0)},
+                                    {"currentHealthy", healthy},
+                                    {"desiredHealthy", desired},
+                                    {"disruptionsAllowed", std::max(0, healthy - desired)}};
+            });
+        }));
+    };
+    int status = 0;
+    const auto evict = [&](const std::string& name, const std::string& query = "") {
+        return api.call("POST", pods + "/" + name + "/eviction" + query,
+                        {{"apiVersion", "policy/v1"}, {"kind", "Eviction"}, {"metadata", {{"name", name}}}},
+                        "application/json", &status);
+    };
+    const auto is_there = [&](const std::string& name) { return api.call("GET", pods + "/" + name)["kind"] == "Pod"; };
+    for (const auto* name : {"a", "b"}) make(name, "Running", "True");
+    make("unready", "Running", "False");
+    make("pending", "Pending", "False");
+    api.ok("create poddisruptionbudget p --selector=app=x --min-available=1");
+
+    budget(1, 1);
+    auto refused = evict("a");
+    CHECK(status == 429);
+    CHECK(refused["reason"] == "TooManyRequests");
+    CHECK(refused["message"] == "Cannot evict pod as it would violate the pod's disruption budget.");
+    CHECK(refused["details"]["causes"][0]["reason"] == "DisruptionBudget");
+    CHECK(refused["details"]["causes"][0]["message"] ==
+          "The disruption budget p needs 1 healthy pods and has 1 currently");
+    CHECK(is_there("a"));
+    // What does not serve is not missed.
+    evict("pending");
+    CHECK(status == 201);
+    evict("unready");
+    CHECK(status == 201);
+
+    // Its place is taken before the controller has counted anew.
+    budget(2, 1);
+    evict("a", "?dryRun=All");
+    CHECK(status == 201);
+    CHECK(is_there("a"));
+    evict("a");
+    CHECK(status == 201);
+    evict("b");
+    CHECK(status == 429);
+    CHECK(is_there("b"));
+
+    budget(2, 1);
+    REQUIRE(api.on_server([&] {
+        return api.store().mutate({"poddisruptionbudgets", "default", "p"},
+                                  [](Object& object) { object["status"]["observedGeneration"] = -1; });
+    }));
+    refused = evict("b");
+    CHECK(status == 429);
+    CHECK(refused["details"]["retryAfterSeconds"] == 10);
+    api.ok("create poddisruptionbudget q --selector=app=x --min-available=0");
+    evict("b");
+    CHECK(status == 500);
+    api.ok("delete pdb p q");
+    evict("b");
+    CHECK(status == 201);
+}
+
 TEST_CASE("api: an apply creates, repeats without a trace, and removes what it no longer says") {
     ApiFixture api;
     Json config = {
