@@ -205,7 +205,8 @@ asio::awaitable<AdvanceReplication::Output> AdvanceReplication::run(runtime::Ste
         co_return Output{false, now_in(record)};
     }
     // Whoever paused all failovers has the last word, also about one that was judged before.
-    if (event.kind == EventKind::primary_down && !value_or_raise(co_await cms::get_fleet_failover(tx)).automatic)
+    const bool by_itself = event.kind == EventKind::primary_down || event.kind == EventKind::primary_leaving;
+    if (by_itself && !value_or_raise(co_await cms::get_fleet_failover(tx)).automatic)
         co_return Output{false, now_in(record)};
     const auto next = ha::advance(record, event, stored.read_at);
     if (!next) {

@@ -13,6 +13,8 @@ constexpr std::chrono::milliseconds tick_interval_down{200};
 constexpr std::chrono::milliseconds ping_timeout{2'000};
 constexpr std::chrono::milliseconds kill_after{10'000};
 constexpr std::chrono::milliseconds kill_after_lost_reign{2'000};
+// A standby that is away for less may come back and take over.
+constexpr std::chrono::milliseconds heir_patience{1'000};
 
 ha::AgentState state_of(const ServerProcess& server, bool makes_data, bool pauses) {
     if (makes_data) return ha::AgentState::bootstrapping;
@@ -52,11 +54,6 @@ void Agent::wake() {
     woken_.notify();
 }
 
-void Agent::request_stop() {
-    stop_requested_ = true;
-    wake();
-}
-
 asio::awaitable<void> Agent::run() {
     topology_.start_watch();
     asio::co_spawn(io_, tick(), asio::detached);
@@ -92,7 +89,9 @@ Situation Agent::look() {
     if (options_.native) see_promotion_by_hand();
     Situation s{};
     s.keeps_lost_data = options_.native.has_value();
-    s.stop_requested = stop_requested_;
+    s.stop_requested = stop_requested_at_.has_value();
+    s.may_hand_over = may_hand_over();
+    s.heir = Clock::now() - heir_seen_at_ < heir_patience;
     s.member = options_.member;
     s.topology = topology_.current();
     if (s.topology && upstream_of(*s.topology) != upstream_) {
@@ -152,7 +151,7 @@ asio::awaitable<void> Agent::act(Decision decision) {
             break;
         // A server that must go goes even if the volume cannot remember why.
         case Action::stop:
-            server_.stop(options_.stop_timeout, kill_after);
+            server_.stop(time_to_stop(), kill_after);
             break;
         case Action::stop_now:
             server_.stop(options_.lost_reign_timeout, kill_after_lost_reign);
@@ -228,6 +227,7 @@ asio::awaitable<ha::AgentStatus> Agent::status(std::chrono::milliseconds max_age
     status.restarts = restarts_;
     status.last_exit = last_exit_;
     status.last_error = last_error_;
+    if (stop_requested_at_) status.stop_requested = true;
     if (!status.last_error && !topology_.trouble().empty()) status.last_error = topology_.trouble();
     observer_.observe_disk(status);
     if (server_.state() == Server::running)

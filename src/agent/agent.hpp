@@ -26,6 +26,7 @@ class Agent {
 
     // Until request_stop() has been obeyed and postgres is down.
     asio::awaitable<void> run();
+    // A primary serves on for a while, and hands over if it is told to.
     void request_stop();
 
     // `max_age`: how old an answer of postgres may be that serves once more.
@@ -70,6 +71,11 @@ class Agent {
     // The topology is obeyed from here on: the volume remembers it, so that an older one never is.
     bool note_reign();
     void note_error(const Error& error);
+    // agent_stop.cpp: the last minute of a primary.
+    bool may_hand_over() const;
+    std::chrono::milliseconds time_to_stop() const;
+    asio::awaitable<void> look_for_heir();
+
     void wake();
     asio::awaitable<void> tick();
     // The configuration as it should be now; nullopt when it cannot be told (and the error is noted).
@@ -99,7 +105,8 @@ class Agent {
     Decision decision_{Action::wait, "begins"};
     Decision logged_decision_{Action::wait, {}};
     std::string upstream_;  // epoch and primary as of the last look
-    bool stop_requested_ = false;
+    std::optional<std::chrono::steady_clock::time_point> stop_requested_at_;
+    std::chrono::steady_clock::time_point heir_seen_at_;
     bool preparing_ = false;
     std::optional<ha::CloneProgress> clone_progress_;
     bool promotion_open_ = false;

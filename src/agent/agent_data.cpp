@@ -72,7 +72,7 @@ asio::awaitable<void> Agent::other_orders() {
     const auto key = orders_key();
     for (;;) {
         topology_.read_file();
-        if (stop_requested_ || orders_key() != key) co_return;
+        if (stop_requested_at_ || orders_key() != key) co_return;
         // A revision that changes nothing for this work is obeyed by going on with it.
         if (note_reign() && preparing_ && decision_.action != Action::bootstrap)
             in_effect_ = reign_of(*topology_.current());

@@ -167,13 +167,33 @@ Decision decide_replica(const Situation& s) {
     return {Action::pause, next.reason.empty() ? "a pause before the next try" : next.reason};
 }
 
+// A primary that is told to stop serves on while a standby can take over; told by the topology to hand over, it stops
+// in good order and stays to be asked how far it got, until it is known to be the primary no longer.
+bool hands_over(const Situation& s) {
+    if (!s.may_hand_over || !s.topology || !s.note || outdated(s) || s.topology->primary != s.member) return false;
+    if (s.topology->epoch != s.server_epoch) return false;
+    if (!barred(s).empty()) return s.server == Server::down || s.server_role == ha::Role::primary;
+    const auto& names = s.topology->members.at(s.member).synchronous_standby_names;
+    return s.server == Server::running && s.server_role == ha::Role::primary && !s.promoting && s.heir &&
+           !names.value_or("").empty();
+}
+
+Decision decide_stop(const Situation& s) {
+    if (s.server == Server::down) return {Action::exit, "asked to stop"};
+    return reign_is_over(s) ? down_now(s, "asked to stop") : down(s, "asked to stop");
+}
+
+Decision decide_hand_over(const Situation& s) {
+    if (auto reason = barred(s); !reason.empty()) return decide_barred(s, "asked to stop, hands over: " + reason);
+    auto next = keep_or_reload(s);
+    next.reason = "asked to stop: serves on until a standby takes over";
+    return next;
+}
+
 }  // namespace
 
 Decision decide(const Situation& s) {
-    if (s.stop_requested) {
-        if (s.server == Server::down) return {Action::exit, "asked to stop"};
-        return reign_is_over(s) ? down_now(s, "asked to stop") : down(s, "asked to stop");
-    }
+    if (s.stop_requested) return hands_over(s) ? decide_hand_over(s) : decide_stop(s);
     if (!s.topology) return unchanged(s, "the topology is not known");
     if (!s.note) return unchanged(s, "the volume's note of what was obeyed before cannot be read");
     if (outdated(s)) return decide_outdated(s);

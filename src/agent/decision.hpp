@@ -26,6 +26,8 @@ enum class Following {
 
 struct Situation {
     bool stop_requested;  // SIGTERM
+    bool may_hand_over;   // …and there is time left for a standby to take over before the pod is killed
+    bool heir;            // a standby that commits wait for streams from this server
     std::string member;
     std::optional<ha::Topology> topology;  // the newest that is known
     std::optional<VolumeNote> note;        // nullopt: there is one that cannot be read
@@ -70,8 +72,9 @@ struct Decision {
     bool operator==(const Decision&) const = default;
 };
 
-// The rules, in order of precedence: a stop request; a topology that is unknown or older than one obeyed before changes
-// nothing that runs and starts nothing; fencing; the role; the data.
+// The rules, in order of precedence: a stop request, which a primary obeys when its role is handed over, or cannot be
+// in time; a topology that is unknown or older than one obeyed before changes nothing that runs and starts nothing;
+// fencing; the role; the data.
 //
 // Only the primary of the newest topology starts read-write or is promoted. Data is overwritten only in a replica whose
 // primary is known: when there is none, when the control plane asks for it, when a rewind was broken off, or when the

@@ -125,13 +125,14 @@ std::chrono::milliseconds duration_option(const char* name, const std::string& t
 // As the command line has them.
 struct RunTexts {
     std::string stop_timeout = "50s";
+    std::string hand_over_timeout = "20s";
     std::string lost_reign_timeout = "3s";
     std::string follow_timeout = "15s";
     std::vector<std::string> peer_addresses;
 };
 
 void add_limits(CLI::App& app, RunTexts& texts) {
-    app.add_option("--stop-timeout", texts.stop_timeout, "limit of a fast shutdown, then it is immediate")
+    app.add_option("--stop-timeout", texts.stop_timeout, "limit of a stop, then it is immediate")
         ->capture_default_str();
     app.add_option("--follow-timeout", texts.follow_timeout,
                    "how long a replica may be stuck before its data is mended")
@@ -139,6 +140,9 @@ void add_limits(CLI::App& app, RunTexts& texts) {
 }
 
 void add_pod_options(CLI::App& app, RunTexts& texts) {
+    app.add_option("--hand-over-timeout", texts.hand_over_timeout,
+                   "how much of --stop-timeout a primary waits for a standby to take over")
+        ->capture_default_str();
     app.add_option("--lost-reign-timeout", texts.lost_reign_timeout,
                    "--stop-timeout for a primary that another has replaced")
         ->capture_default_str();
@@ -150,6 +154,7 @@ void add_pod_options(CLI::App& app, RunTexts& texts) {
 
 Options with_limits(Options options, const RunTexts& texts) {
     options.stop_timeout = duration_option("--stop-timeout", texts.stop_timeout);
+    options.hand_over_timeout = duration_option("--hand-over-timeout", texts.hand_over_timeout);
     options.lost_reign_timeout = duration_option("--lost-reign-timeout", texts.lost_reign_timeout);
     options.follow_timeout = duration_option("--follow-timeout", texts.follow_timeout);
     return options;

@@ -38,8 +38,10 @@ struct Options {
     unsigned short agent_port = 8443;
     // Where members are whose names nobody resolves, by member; their certificates are checked by name all the same.
     std::map<std::string, std::string> peer_addresses{};
-    // How long a fast shutdown may take before an immediate one; below the pod's grace period.
+    // How long a stop may take before it becomes an immediate shutdown; below the pod's grace period.
     std::chrono::milliseconds stop_timeout{50'000};
+    // How much of that a primary waits for a standby to take over, before it begins.
+    std::chrono::milliseconds hand_over_timeout{20'000};
     // The same for a primary whose reign is over: nothing that it still does counts.
     std::chrono::milliseconds lost_reign_timeout{3'000};
     // How long a replica may make no progress, while its primary would serve it, before its data is mended.

@@ -71,7 +71,8 @@ asio::awaitable<void> TopologySource::watch() {
                 std::chrono::steady_clock::now() + watch_length, [this](kube::Change change, const Json& object) {
                     // A topology that was deleted still holds: it is not for its absence to change anything.
                     const Json::json_pointer text("/data/topology.json");
-                    if (change == kube::Change::deleted || !object.contains(text)) return true;
+                    deleted_ = change == kube::Change::deleted;
+                    if (deleted_ || !object.contains(text)) return true;
                     api_live_ = true;
                     if (object[text].is_string()) take(object[text].get<std::string>(), true);
                     return true;

@@ -27,6 +27,8 @@ class TopologySource {
     // The newest that was seen. A lower reign never replaces a higher one, and a file never replaces what the API said
     // of the same reign. One that cannot be read replaces nothing.
     const std::optional<ha::Topology>& current() const { return current_; }
+    // The API said that there is none any more; current() holds all the same.
+    bool deleted() const { return deleted_; }
     // Why the last one could not be read; empty when it could.
     const std::string& trouble() const { return trouble_; }
 
@@ -42,6 +44,7 @@ class TopologySource {
     std::string file_text_;
     std::string trouble_;
     bool api_live_ = false;
+    bool deleted_ = false;
 };
 
 }  // namespace toygres::agent

@@ -89,11 +89,14 @@ struct AgentStatus {
     std::int64_t restarts;  // times that postgres ended by itself
     std::optional<LastExit> last_exit;
     std::optional<std::string> last_error;
+    // Its pod is told to stop; while it is the primary it serves on for a while, for a standby to take over.
+    std::optional<bool> stop_requested;
 };
 BOOST_DESCRIBE_STRUCT(AgentStatus, (),
                       (member, agent_version, state, ready, role, epoch, revision, reason, postgres_version,
                        system_identifier, timeline, write_lsn, flush_lsn, receive_lsn, replay_lsn,
                        synchronous_standby_names, peers, receiver, slots, clean_shutdown, clone, disk_total_bytes,
-                       disk_free_bytes, started_at, postgres_started_at, restarts, last_exit, last_error))
+                       disk_free_bytes, started_at, postgres_started_at, restarts, last_exit, last_error,
+                       stop_requested))
 
 }  // namespace toygres::ha

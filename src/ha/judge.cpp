@@ -96,6 +96,31 @@ std::optional<Event> judge_arming(const Record& record, const Observation& seen,
     return Event{.kind = EventKind::sync_confirmed, .member = record.armed.front(), .lsn = record.arming_lsn};
 }
 
+// A primary that is told to stop serves on for a while: the armed standby that has most takes over before it is gone.
+// An operator who paused failovers wants no change of roles but by hand.
+std::optional<Event> judge_leaving(const Record& record, const Observation& seen, const AgentStatus& primary,
+                                   const Policy& policy) {
+    if (!primary.stop_requested.value_or(false) || !record.automatic_failover || policy.paused_for_all.value_or(false))
+        return std::nullopt;
+    const std::string* heir = nullptr;
+    Lsn most;
+    for (const auto& member : record.armed) {
+        const auto* standby = serving(seen, member, Role::replica);
+        const auto* stream = stream_of(primary, member, record.epoch);
+        if (standby == nullptr || stream == nullptr || standby->stop_requested.value_or(false) ||
+            seen.at(member).astray_ms > 0)
+            continue;
+        const auto has = lsn_of(stream->flush_lsn);
+        if (heir != nullptr && has <= most) continue;
+        heir = &member;
+        most = has;
+    }
+    if (heir == nullptr) return std::nullopt;
+    return Event{.kind = EventKind::primary_leaving,
+                 .member = *heir,
+                 .reason = fmt::format("the primary was told to stop: {} takes over", *heir)};
+}
+
 std::optional<Event> judge_synced(const Record& record, const Observation& seen, const AgentStatus& primary,
                                   const Policy& policy) {
     const auto& view = seen.at(record.primary);
@@ -107,13 +132,18 @@ std::optional<Event> judge_synced(const Record& record, const Observation& seen,
     if (record.durability == Durability::degrade && view.unreplicated_ms >= patience_with(seen, record.armed, policy))
         return Event{.kind = EventKind::standby_lost,
                      .reason = fmt::format("no standby acknowledged for {} ms", view.unreplicated_ms)};
+    if (auto leaving = judge_leaving(record, seen, primary, policy)) return leaving;
     if (auto gone = one_gone_of_several(record, seen, policy)) return gone;
     return standby_to_arm(record, seen, primary, policy);
 }
 
 // The old primary stopped cleanly, and the target holds its very last word.
-std::optional<Event> judge_stopping(const Record& record, const Observation& seen, Timestamp now) {
+std::optional<Event> judge_stopping(const Record& record, const Observation& seen, const Policy& policy,
+                                    Timestamp now) {
     const auto* old = view_of(seen, record.primary);
+    if (old != nullptr && old->gone && old->silent_ms >= policy.crash_restart_grace_ms)
+        return Event{.kind = EventKind::stop_failed,
+                     .reason = "the old primary went before it could be asked for its last word"};
     const auto& target = record.request ? record.request->target : record.armed.front();
     const auto* next = serving(seen, target, Role::replica);
     if (old != nullptr && old->status && obeys(*old->status, record) && old->status->role == Role::none &&
@@ -241,7 +271,7 @@ std::optional<Event> judge_state(const Record& record, const Observation& seen, 
     if (record.state == State::failing_over && record.primary.empty()) return judge_failing_over(record, seen);
     const bool stopping =
         record.state == State::switching && std::ranges::find(record.fenced, record.primary) != record.fenced.end();
-    if (stopping) return judge_stopping(record, seen, now);
+    if (stopping) return judge_stopping(record, seen, policy, now);
     if (primary == nullptr) {
         if (record.state == State::synced && primary_is_down(record, seen, policy) &&
             why_no_failover(record, seen, policy, now).empty())

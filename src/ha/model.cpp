@@ -40,6 +40,17 @@ Record begin_failover(Record r, const Event& event, Timestamp now) {
     return r;
 }
 
+// The old primary is stopped first; `r.request` says who takes over.
+Record begin_switchover(Record r, const Event& event, Timestamp now) {
+    r.state = State::switching;
+    r.old_primary = r.primary;
+    fence(r, r.primary);
+    r.failover = event.failover;
+    r.change_began_at = now;
+    ++r.revision;
+    return r;
+}
+
 Record disarm(Record r, State state) {
     ++r.revision;
     r.state = state;
@@ -146,6 +157,8 @@ Outcome outcome(State state, EventKind event) {
             return only({degrading});
         case primary_down:
             return only({synced, switching});
+        case primary_leaving:
+            return only({synced});
         case primary_stopped:
         case stop_failed:
             return only({switching});
@@ -234,6 +247,12 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
             if (promoting(r)) return record;  // the chosen one comes back and goes on: nobody else has what it has
             if (!r.failover_safe) return conflict("not_failover_safe", "a standby may lack acknowledged commits");
             return begin_failover(std::move(r), event, now);
+        case EventKind::primary_leaving:
+            if (!contains(r.armed, event.member))
+                return conflict("bad_target", event.member + " does not hold everything that was acknowledged");
+            r.request = Request{
+                .kind = "switchover", .target = event.member, .timeout_ms = hand_over_ms, .reason = event.reason};
+            return begin_switchover(std::move(r), event, now);
         case EventKind::primary_stopped:
             if (!stopping(r)) return record;
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
@@ -265,14 +284,8 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
         case EventKind::switchover_wanted:
             if (!contains(r.armed, event.member))
                 return conflict("bad_target", event.member + " does not hold everything that was acknowledged");
-            r.state = State::switching;
-            r.old_primary = r.primary;
-            fence(r, r.primary);
             r.request = event.request;
-            r.failover = event.failover;
-            r.change_began_at = now;
-            ++r.revision;
-            return r;
+            return begin_switchover(std::move(r), event, now);
         case EventKind::failover_wanted: {
             const bool consent = event.request && event.request->allow_data_loss;
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");

@@ -72,6 +72,8 @@ struct Standby {
 BOOST_DESCRIBE_STRUCT(Standby, (), (standing, mode, max_lag_bytes, zone, operation))
 
 inline constexpr std::size_t members_max = 5;
+// So long a primary that is told to stop may take to hand over; its agent stays for longer.
+inline constexpr std::int64_t hand_over_ms = 25'000;
 
 // What an operator asked for, until it is done or has failed.
 struct Request {
@@ -180,6 +182,7 @@ enum class EventKind {
     standby_lost,       // the armed member is gone (degrade: for longer than commits may wait)
     relaxed,            // the primary no longer waits
     primary_down,       // for longer than a restart in place may take
+    primary_leaving,    // it is told to stop and serves still; `member` shall take over
     primary_stopped,    // cleanly, and `member` has received its shutdown checkpoint
     stop_failed,        // the old primary was not stopped cleanly in time
     positions_frozen,   // nobody receives any more; `member` is the one to promote
@@ -196,9 +199,9 @@ enum class EventKind {
     member_erased,     // nothing is left of `member`
 };
 BOOST_DESCRIBE_ENUM(EventKind, primary_ready, standby_streaming, standby_caught_up, names_took_effect, sync_confirmed,
-                    standby_lost, relaxed, primary_down, primary_stopped, stop_failed, positions_frozen, promoted,
-                    switchover_wanted, failover_wanted, resync_wanted, hold_wanted, resume_wanted, add_wanted,
-                    remove_wanted, configure_wanted, member_released, member_erased)
+                    standby_lost, relaxed, primary_down, primary_leaving, primary_stopped, stop_failed,
+                    positions_frozen, promoted, switchover_wanted, failover_wanted, resync_wanted, hold_wanted,
+                    resume_wanted, add_wanted, remove_wanted, configure_wanted, member_released, member_erased)
 
 struct Event {
     EventKind kind;

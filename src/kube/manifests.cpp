@@ -197,6 +197,8 @@ std::vector<ResourceRef> deletion_order(const std::string& k8s_name, const std::
     const auto add = [&](const char* kind, const std::string& name) { out.push_back(resource(kind, ns, name)); };
     add("Service", rw_service(k8s_name));
     add("Service", ro_service(k8s_name));
+    // Without it no primary waits for a standby to take over from it.
+    add("ConfigMap", topology_config_map(k8s_name));
     for (auto m = members; m >= 1; --m) add("StatefulSet", member_name(k8s_name, m));
     // Deleting a StatefulSet leaves its pod to the garbage collector; the disk must not go before the pod.
     for (auto m = members; m >= 1; --m) add("Pod", member_pod(k8s_name, m));
@@ -204,7 +206,6 @@ std::vector<ResourceRef> deletion_order(const std::string& k8s_name, const std::
     add("Service", members_service(k8s_name));
     add("NetworkPolicy", k8s_name);
     for (auto m = members; m >= 1; --m) add("PersistentVolumeClaim", member_claim(k8s_name, m));
-    add("ConfigMap", topology_config_map(k8s_name));
     add("RoleBinding", k8s_name);
     add("Role", k8s_name);
     add("ServiceAccount", k8s_name);

@@ -222,3 +222,46 @@ TEST_CASE("agent failover: a primary that does not stop is killed, and is not re
     f.wait_obeyed(f.a());
     CHECK(f.a().agent_pid() == agent);
 }
+
+TEST_CASE("agent failover: told to stop, a primary serves on, hands over when it is told to, and stays to be asked") {
+    InstanceFixture f;
+    f.settings(f.a()).synchronous_standby_names = ha::synchronous_names({f.b().member}, 1);
+    f.start();
+    query(f.a(), "CREATE TABLE kept (n int)");
+    REQUIRE(::kill(f.a().agent_pid(), SIGTERM) == 0);
+    f.a().wait_for("told", [](const auto& s) { return s.stop_requested.value_or(false) && s.ready && s.peers; });
+    query(f.a(), "INSERT INTO kept VALUES (1)");
+    f.settings(f.a()).fenced = true;
+    f.tell();
+    const auto down = f.a().wait_for("fenced", [&](const auto& s) {
+        return s.state == ha::AgentState::waiting && s.revision == f.topology.revision;
+    });
+    CHECK(down.clean_shutdown == true);
+    REQUIRE(down.flush_lsn);
+    REQUIRE(eventually(
+        [&] { return query(f.b(), "SELECT pg_last_wal_replay_lsn() > '" + *down.flush_lsn + "'") == "t\n"; }));
+    CHECK(f.a().running());
+    f.settings(f.a()) = {};
+    f.begin_epoch(f.b().member);
+    f.tell();
+    REQUIRE(eventually([&] { return !f.a().running(); }));
+    f.b().wait_for("the primary", [](const auto& s) { return s.ready && s.role == ha::Role::primary; });
+    CHECK(query(f.b(), "SELECT n FROM kept") == "1\n");
+}
+
+TEST_CASE(
+    "agent failover: told to stop, a primary that nobody tells to hand over stops in time; without a heir at once") {
+    InstanceFixture f;
+    f.a().extra_arguments.emplace_back("--hand-over-timeout=1s");
+    f.settings(f.a()).synchronous_standby_names = ha::synchronous_names({f.b().member}, 1);
+    f.start();
+    CHECK(f.a().stop().ok());
+    CHECK(f.a().log().contains("serves on until a standby takes over"));
+    f.a().extra_arguments.clear();
+    f.a().start();
+    f.wait_streaming(f.b(), f.a());
+    CHECK(f.b().stop().ok());
+    const auto began = std::chrono::steady_clock::now();
+    CHECK(f.a().stop().ok());
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(15));
+}

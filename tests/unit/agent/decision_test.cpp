@@ -73,6 +73,57 @@ TEST_CASE("decision: a server that runs as it should is let be") {
     }
 }
 
+TEST_CASE("decision: a primary that is told to stop serves on while a standby can take over, and no longer") {
+    auto s = running();
+    s.stop_requested = s.may_hand_over = s.heir = true;
+    s.topology->members["a"].synchronous_standby_names = "ANY 1 (\"b_e2\")";
+    CHECK(decide(s).action == Action::keep);
+    CHECK(decide(s).reason == "asked to stop: serves on until a standby takes over");
+    CHECK(after(s, [](auto& t) { t.configuration_outdated = true; }).action == Action::reload);
+    const Change nobody_could[] = {
+        [](Situation& t) { t.may_hand_over = false; },
+        [](Situation& t) { t.heir = false; },
+        [](Situation& t) { t.topology->members["a"].synchronous_standby_names = ""; },
+        [](Situation& t) { t.topology.reset(); },
+        [](Situation& t) { t.note->reign = {3, 1}; },
+        [](Situation& t) { t.promoting = true; },
+        [](Situation& t) { t.server = Server::starting; },
+    };
+    for (const auto& change : nobody_could) CHECK(after(s, change).action == Action::stop);
+    CHECK(after(s, [](auto& t) {
+              t.server = Server::down;
+              t.server_role = ha::Role::none;
+          }).action == Action::exit);
+    auto replaced = s;
+    replaced.topology = ha::Topology{3, 6, "b", {{"a", {}}, {"b", {}}}, std::nullopt};
+    CHECK(decide(replaced).action == Action::stop_now);
+    auto standby = running_replica();
+    standby.stop_requested = standby.may_hand_over = standby.heir = true;
+    CHECK(decide(standby).action == Action::stop);
+}
+
+TEST_CASE("decision: told to hand over while it is told to stop, a primary stops in good order and stays to be asked") {
+    auto s = running();
+    s.stop_requested = s.may_hand_over = true;
+    s.topology->members["a"].fenced = true;
+    CHECK(decide(s).action == Action::checkpoint);
+    s.checkpointed = true;
+    CHECK(decide(s).action == Action::stop);
+    s.server = Server::stopping;
+    CHECK(decide(s).action == Action::keep);
+    s.server = Server::down;
+    s.server_role = ha::Role::none;
+    CHECK(decide(s).action == Action::wait);
+    CHECK(after(s, [](auto& t) { t.may_hand_over = false; }).action == Action::exit);
+    // Given up, or another is the primary: nobody asks any more.
+    CHECK(after(s, [](auto& t) { t.topology->members["a"].fenced = false; }).action == Action::exit);
+    CHECK(after(s, [](auto& t) {
+              t.topology = ha::Topology{3, 6, "b", {{"a", {}}, {"b", {}}}, std::nullopt};
+          }).action == Action::exit);
+    // One that never ran has no last word.
+    CHECK(after(s, [](auto& t) { t.server_epoch = 0; }).action == Action::exit);
+}
+
 TEST_CASE("decision: what is unknown or outdated starts nothing and stops nothing") {
     const auto forget = [](Situation& s) { s.topology.reset(); };
     const auto unreadable = [](Situation& s) { s.note.reset(); };

@@ -31,6 +31,7 @@ struct Member {
     bool streams = false;  // from the primary of its topology, under its own epoch's name
     std::string log;
     std::int64_t reign = 0;  // epoch in which it was started read-write or promoted
+    bool told = false;       // its pod is told to stop
 };
 
 struct World {
@@ -43,21 +44,23 @@ struct World {
     std::string waiting;       // one that is written and not acknowledged, by "<member>"
     std::size_t written = 0;   // commits so far, acknowledged or not
     bool asked = false;        // an operator asked for a switchover
+    int tellings = 0;          // how many more pods may be told to stop
 
     // All that tells two worlds apart. What the topology says follows from the record that it was made of.
     std::string key() const {
         auto out = fmt::format("{}{}.{}{}{}{}{}{}{}|{}.{}|{}|{}|{}", static_cast<int>(record.state), record.epoch,
                                record.revision, record.primary, fmt::join(record.armed, ""), record.failover_safe,
                                record.arming_lsn, record.old_primary, fmt::join(record.fenced, ""), cluster.epoch,
-                               cluster.revision, acknowledged, waiting, written * 2 + asked);
+                               cluster.revision, acknowledged, waiting,
+                               (written * 4 + static_cast<std::size_t>(tellings)) * 2 + asked);
         if (judged)
             out += fmt::format("?{}{}{}@{}.{}", static_cast<int>(judged->kind), judged->member, judged->lsn,
                                judged_at.epoch, judged_at.revision);
         for (const auto& [member, standby] : record.standbys.value_or(std::map<std::string, Standby>()))
             out += fmt::format("+{}{}", member, static_cast<int>(standby.standing));
         for (const auto& [name, m] : members)
-            out += fmt::format("/{}.{}:{}{}{}{}{}:{}", m.obeyed.epoch, m.obeyed.revision, static_cast<int>(m.role),
-                               m.has_data, m.clean, m.streams, m.log, m.reign);
+            out += fmt::format("/{}.{}:{}{}{}{}{}{}:{}", m.obeyed.epoch, m.obeyed.revision, static_cast<int>(m.role),
+                               m.has_data, m.clean, m.streams, m.told, m.log, m.reign);
         return out;
     }
 };
@@ -87,6 +90,7 @@ AgentStatus status_of(const World& w, const std::string& name) {
     s.role = m.role;
     s.epoch = m.obeyed.epoch;
     s.revision = m.obeyed.revision;
+    if (m.told) s.stop_requested = true;
     if (m.role == Role::primary) {
         s.flush_lsn = position(m.log);
         s.synchronous_standby_names = names_of(m.obeyed, name);
@@ -191,6 +195,7 @@ class Explorer {
                     if ((reach >> bit++) & 1U) view.status = status;
                     const bool serves = view.status && view.status->ready;
                     if (!serves && patient) view.silent_ms = view.down_ms = 3'600'000;
+                    view.gone = !view.status && patient && status.role == Role::none;
                     const bool replicated = view.status && view.status->peers && !view.status->peers->empty();
                     if (!replicated && patient) view.unreplicated_ms = 3'600'000;
                     if (patient && !w.members.at(name).streams) view.astray_ms = 3'600'000;
@@ -225,6 +230,7 @@ class Explorer {
             cut_streams(next, name);
             add(next);
         }
+        tells(w, name);
         // Starts again, obeying what its volume has noted (it may not reach the cluster).
         if (m.role == Role::none && m.obeyed.epoch > 0) {
             auto next = w;
@@ -233,6 +239,22 @@ class Explorer {
         }
         if (m.role == Role::replica) replicates(w, name);
         if (m.role == Role::primary) serves(w, name);
+    }
+
+    // Its pod is told to stop: a primary serves on for as long as it likes, and stops in good order.
+    void tells(const World& w, const std::string& name) {
+        const auto& m = w.members.at(name);
+        if (w.tellings > 0 && m.role == Role::primary && !m.told) {
+            auto next = w;
+            --next.tellings;
+            next.members[name].told = true;
+            add(next);
+        }
+        if (m.told && m.role == Role::primary) {
+            auto next = w;
+            stop(next, name, true);
+            add(next);
+        }
     }
 
     static void cut_streams(World& w, const std::string& primary) {
@@ -272,6 +294,7 @@ class Explorer {
     void start(World& w, const std::string& name) {
         auto& m = w.members[name];
         const auto& t = m.obeyed;
+        m.told = false;  // it is another pod
         if (is_fenced(t, name)) return;
         if (t.primary == name) {
             if (!m.has_data && (t.initialized.value_or(false) || t.epoch > 1)) return;
@@ -413,6 +436,11 @@ World at_synced_of_three() {
     return w;
 }
 
+World told(World w, int tellings) {
+    w.tellings = tellings;
+    return w;
+}
+
 std::set<State> explore(World start, Bounds bounds, std::vector<Request> requests = {{.kind = "switchover"}}) {
     Explorer explorer(bounds, std::move(requests));
     explorer.run(std::move(start));
@@ -440,6 +468,21 @@ TEST_CASE("exploration: after a promotion, whatever dies, until it is synced aga
     const auto reached = explore(at_promotion(), {.epochs = 3, .revisions = 10, .commits = 2});
     for (const auto state : {State::rejoining, State::catching_up, State::arming, State::synced})
         CHECK(reached.contains(state));
+}
+
+TEST_CASE("exploration: the primary is told to stop while whatever dies: who takes over lacks nothing") {
+    const auto reached = explore(told(at_synced(), 1), {.epochs = 3, .revisions = 8, .commits = 2}, {});
+    for (const auto state : {State::switching, State::failing_over, State::rejoining}) CHECK(reached.contains(state));
+}
+
+TEST_CASE("exploration: the primary is told to stop, and its heir soon after") {
+    const auto reached = explore(told(at_synced(), 2), {.epochs = 3, .revisions = 9, .commits = 1}, {});
+    for (const auto state : {State::switching, State::arming, State::synced}) CHECK(reached.contains(state));
+}
+
+TEST_CASE("exploration: the primary of three members is told to stop while whatever dies") {
+    const auto reached = explore(told(at_synced_of_three(), 1), {.epochs = 2, .revisions = 5, .commits = 1}, {});
+    for (const auto state : {State::switching, State::failing_over}) CHECK(reached.contains(state));
 }
 
 TEST_CASE("exploration: the standby is removed while whatever dies") {

@@ -18,7 +18,7 @@ constexpr EventKind events[] = {
     EventKind::switchover_wanted, EventKind::failover_wanted,   EventKind::resync_wanted,
     EventKind::hold_wanted,       EventKind::resume_wanted,     EventKind::add_wanted,
     EventKind::remove_wanted,     EventKind::configure_wanted,  EventKind::member_released,
-    EventKind::member_erased};
+    EventKind::member_erased,     EventKind::primary_leaving};
 
 }  // namespace
 
@@ -134,6 +134,64 @@ TEST_CASE("model: names set by somebody else end failover_safe at once") {
     REQUIRE(event);
     CHECK(event->kind == EventKind::standby_lost);
     CHECK_FALSE(after(r, *event).failover_safe);
+}
+
+TEST_CASE("model: a primary that is told to stop hands over to the armed standby that has most") {
+    auto r = record_in(State::synced);
+    r.members.emplace_back("c");
+    r.armed.emplace_back("c");
+    auto seen = healthy(r);
+    seen["c"].status = serving("c", Role::replica, r);
+    seen["a"].status->peers->front().flush_lsn = "0/4FF";
+    seen["a"].status->peers->push_back(stream("c", r.epoch, "quorum", "0/500"));
+    CHECK_FALSE(judge(r, seen, {}, noon));
+    seen["a"].status->stop_requested = true;
+    const auto event = judge(r, seen, {}, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::primary_leaving);
+    CHECK(event->member == "c");
+    CHECK(event->reason == "the primary was told to stop: c takes over");
+    const auto next = after(r, *event);
+    CHECK(next.state == State::switching);
+    CHECK(next.fenced == std::vector<std::string>{"a"});
+    CHECK(next.request->target == "c");
+    CHECK(next.failover_safe);
+    // The cooldown is between failovers.
+    r.last_failover_at = noon;
+    CHECK(judge(r, seen, {}, noon));
+
+    // One that leaves as well, does not stream or does not get on is no heir.
+    auto other = seen;
+    other["c"].status->stop_requested = true;
+    CHECK(judge(r, other, {}, noon)->member == "b");
+    other["b"].astray_ms = 300;
+    CHECK_FALSE(judge(r, other, {}, noon));
+    other = seen;
+    other["a"].status->peers->clear();
+    CHECK_FALSE(judge(r, other, {}, noon));
+    // Paused: by hand alone.
+    CHECK_FALSE(judge(r, seen, {.paused_for_all = true}, noon));
+    r.automatic_failover = false;
+    CHECK_FALSE(judge(r, seen, {}, noon));
+}
+
+TEST_CASE("model: an old primary that went before its last word is waited for no longer than for a restart") {
+    const Policy policy;
+    const auto r = after(record_in(State::synced), {.kind = EventKind::primary_leaving, .member = "b"});
+    auto seen = healthy(r);
+    seen["a"] = MemberView{.silent_ms = policy.crash_restart_grace_ms - 1, .gone = true};
+    CHECK_FALSE(judge(r, seen, policy, noon));
+    seen["a"].silent_ms = policy.crash_restart_grace_ms;
+    const auto event = judge(r, seen, policy, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::stop_failed);
+    const auto next = after(r, *event);
+    CHECK(next.state == State::synced);
+    CHECK(next.epoch == r.epoch);
+    CHECK(next.fenced.empty());
+    // It is as down as one that nobody told: a failover follows.
+    seen["a"].down_ms = policy.crash_restart_grace_ms;
+    CHECK(judge(next, seen, policy, noon)->kind == EventKind::primary_down);
 }
 
 TEST_CASE("model: a primary is down when it ended and does not come back, or when nobody hears of it") {
