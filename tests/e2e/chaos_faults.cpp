@@ -90,6 +90,17 @@ void faults_of_a_member(std::vector<Fault>& out, const std::string& whose, const
                        return [&db, name] { db.scale(name, 1); };
                    },
                    true});
+    out.push_back({"struck down and kept away the pod of the " + whose,
+                   [member](const Replicated& db) -> Mend {
+                       const auto name = member(db);
+                       db.strike_down(name);
+                       return [&db, name] { db.scale(name, 1); };
+                   },
+                   true});
+    out.push_back({"the pod evicted of the " + whose, [member](const Replicated& db) {
+                       db.evict(member(db));
+                       return nothing();
+                   }});
     out.push_back({"the StatefulSet deleted of the " + whose, [member](const Replicated& db) {
                        db.delete_stateful_set(member(db));
                        return nothing();

@@ -18,7 +18,7 @@ TEST_CASE(
     Ledger ledger(db.conninfo());
     REQUIRE(ledger.goes_on());
     const auto [primary, epoch] = std::pair(db.primary(), db.epoch());
-    db.scale(primary, 0);
+    db.strike_down(primary);
     db.stack().restart_cms("immediate");
     REQUIRE(eventually([&] { return db.epoch() == epoch + 1; }, 90));
     db.scale(primary, 1);
@@ -43,7 +43,7 @@ TEST_CASE(
         REQUIRE(ledger.goes_on());
         stack.signal_server(SIGTERM);
         stack.wait_for_death();
-        db.scale(primary, 0);
+        db.strike_down(primary);
         stack.up(point);
         stack.wait_for_death();
         stack.up();
@@ -95,7 +95,7 @@ TEST_CASE(
     "operator_unavailable_test 'Delete primary and operator concurrently']",
     "[failover]") {
     Scene s;
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     s.db.stack().signal_server(SIGKILL);
     s.db.stack().wait_for_death();
     s.db.stack().up();
@@ -113,7 +113,7 @@ TEST_CASE(
     s.db.stack().signal_server(SIGTERM);
     s.db.stack().wait_for_death();
     CHECK(s.ledger.goes_on(100));
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.agent(s.primary) == 0; }));
     CHECK(s.db.epoch() == s.epoch);
     CHECK(writable(s.db).empty());
@@ -130,7 +130,7 @@ TEST_CASE(
     Scene s;
     s.db.stack().stop_cms();
     CHECK(s.ledger.goes_on(100));
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.agent(s.primary) == 0; }));
     s.db.stack().start_cms();
     REQUIRE(eventually([&] { return s.db.primary() == s.standby; }));
@@ -149,7 +149,7 @@ TEST_CASE(
         [&] { return stack.value("SELECT count(DISTINCT owner) FROM shards WHERE lease_until > now()") == "2"; }));
     for (const bool first : {true, false}) {
         const auto [gone, next, epoch] = std::tuple(s.db.primary(), s.db.standby(), s.db.epoch());
-        s.db.scale(gone, 0);
+        s.db.strike_down(gone);
         REQUIRE(eventually([&] { return s.db.epoch() == epoch + 1; }));
         ::kill(first ? stack.server_pid() : extra.pid, SIGKILL);
         REQUIRE(eventually([&] { return s.db.primary() == next && s.db.state() != "failing_over"; }));
@@ -206,7 +206,7 @@ TEST_CASE(
     const auto extra = stack.start_extra_server();
     {
         Frozen server({stack.server_pid()});
-        s.db.scale(s.primary, 0);
+        s.db.strike_down(s.primary);
         REQUIRE(eventually([&] { return s.db.primary() == s.standby && s.db.state() != "failing_over"; }));
         s.db.scale(s.primary, 1);
         REQUIRE(s.db.becomes_whole());

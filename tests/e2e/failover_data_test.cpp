@@ -125,7 +125,7 @@ TEST_CASE(
     "zalando #1406]",
     "[failover]") {
     Scene s;
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.primary() == s.standby && s.db.agent(s.primary) == 0; }));
     for (const auto& entry : fs::directory_iterator(s.db.data_directory(s.primary) + "/pg_wal"))
         if (entry.is_regular_file()) fs::remove(entry.path());

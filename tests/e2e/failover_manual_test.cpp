@@ -105,7 +105,7 @@ TEST_CASE("hold: nothing is done whatever happens, until resumed [pgo cluster-pa
     REQUIRE(db.ask("hold", {{"reason", "maintenance"}}).at("state") == "succeeded");
     CHECK(db.state() == "held");
     db.check_refused("switchover", {}, "not_synced");
-    db.scale(primary, 0);
+    db.strike_down(primary);
     REQUIRE(eventually([&] { return db.health() == "unhealthy"; }));
     CHECK(db.state() == "held");
     CHECK(db.epoch() == epoch);
@@ -120,13 +120,13 @@ TEST_CASE("cooldown: a second automatic failover waits [cnpg failover_test 'whil
           "[failover]") {
     const auto& db = at_rest();
     const auto first = db.primary();
-    db.scale(first, 0);
+    db.strike_down(first);
     REQUIRE(eventually([&] { return db.primary() != first && db.state() != "failing_over"; }));
     db.scale(first, 1);
     REQUIRE(db.becomes_whole());
     db.set_policy({{"cooldown_ms", 600'000}});
     const auto [second, epoch] = std::pair(db.primary(), db.epoch());
-    db.scale(second, 0);
+    db.strike_down(second);
     CHECK(eventually([&] { return db.blocked().contains("last failover"); }));
     CHECK(db.epoch() == epoch);
     db.set_policy({{"cooldown_ms", 0}});

@@ -66,7 +66,7 @@ TEST_CASE(
     const auto& db = at_rest();
     db.set_policy({{"crash_restart_grace_ms", 0}});
     const auto primary = db.primary();
-    db.scale(primary, 0);
+    db.strike_down(primary);
     REQUIRE(eventually([&] { return db.state() == "failing_over" || db.primary() != primary; }));
     remove(db);
     for (const auto& member : Strings{db.k8s_name() + "-1", db.k8s_name() + "-2"}) CHECK(db.agent(member) == 0);

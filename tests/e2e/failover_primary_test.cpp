@@ -92,7 +92,7 @@ TEST_CASE(
     REQUIRE(ledger.goes_on());
     const auto [primary, standby, epoch] = std::tuple(db.primary(), db.standby(), db.epoch());
     ledger.forget_gaps();
-    db.scale(primary, 0);
+    db.strike_down(primary);
     REQUIRE(eventually([&] { return db.primary() == standby; }));
     CHECK(ledger.goes_on());
     WARN("no row was acknowledged for " << ledger.longest_gap().count() << " ms");
@@ -185,7 +185,7 @@ TEST_CASE(
     "[paf demote_timeout_wait_primary_deadlock; patroni frozen_patroni 'race']",
     "[failover]") {
     Scene s;
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.primary() == s.standby && s.db.state() == "rejoining"; }));
     ::kill(s.db.postmaster(s.standby), SIGKILL);
     CHECK(s.ledger.goes_on());
@@ -200,7 +200,7 @@ TEST_CASE(
     Scene s;
     for (int turn = 1; turn <= 5; ++turn) {
         const auto [gone, next] = std::pair(s.db.primary(), s.db.standby());
-        s.db.scale(gone, 0);
+        s.db.strike_down(gone);
         REQUIRE(eventually([&] { return s.db.primary() == next; }));
         s.db.scale(gone, 1);
         REQUIRE(s.db.becomes_whole());

@@ -110,10 +110,7 @@ TEST_CASE(
     ::kill(stopped, SIGSTOP);
     CHECK(ledger.goes_on(100));
     // At once, before it could hand over what that standby lacks.
-    const auto [postmaster, agent] = std::pair(db.postmaster(members[0]), db.agent(members[0]));
-    db.scale(members[0], 0);
-    ::kill(postmaster, SIGKILL);
-    ::kill(agent, SIGKILL);
+    db.strike_down(members[0]);
     REQUIRE(eventually([&] { return db.epoch() == 2 && db.agent(members[0]) == 0; }));
     ::kill(stopped, SIGCONT);
     REQUIRE(eventually([&] { return db.primary() == members[1] || db.primary() == members[2]; }));
@@ -155,7 +152,7 @@ TEST_CASE(
     CHECK(s.ledger.goes_on(300));
     CHECK(s.db.state() == "synced");
     CHECK(s.db.value_at(s.standby, "SELECT to_regclass('not_applied') IS NULL") == "t");
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.primary() == s.standby; }));
     s.db.scale(s.primary, 1);
     s.check_end(1);
@@ -203,7 +200,7 @@ TEST_CASE(
     }
     // And with the standby there, it takes over from a primary that is gone.
     Scene s(db);
-    db.scale(s.primary, 0);
+    db.strike_down(s.primary);
     REQUIRE(eventually([&] { return db.primary() == s.standby; }));
     db.scale(s.primary, 1);
     s.check_end(1);

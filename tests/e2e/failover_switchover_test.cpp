@@ -180,7 +180,7 @@ TEST_CASE(
     "[failover]") {
     Scene s;
     s.db.set_policy({{"crash_restart_grace_ms", 600'000}, {"silence_ms", 600'000}});
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.agent(s.primary) == 0; }));
     Json done;
     REQUIRE(eventually([&] {

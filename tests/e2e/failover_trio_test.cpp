@@ -62,7 +62,7 @@ TEST_CASE(
     "multi_standbys]",
     "[failover]") {
     Scene s(trio_at_rest());
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.epoch() == s.epoch + 1 && s.db.state() == "arming"; }));
     CHECK(s.ledger.goes_on());
     s.db.scale(s.primary, 1);
@@ -91,7 +91,7 @@ TEST_CASE(
     REQUIRE(eventually([&] { return s.db.agent(gone) == 0; }));
     // For longer than a standby that is gone is waited for.
     CHECK(s.ledger.goes_on(1'000));
-    s.db.scale(s.primary, 0);
+    s.db.strike_down(s.primary);
     REQUIRE(eventually([&] { return s.db.primary() == left; }));
     CHECK(s.ledger.goes_on());
     s.db.scale(gone, 1);

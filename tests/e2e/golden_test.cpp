@@ -48,7 +48,7 @@ TEST_CASE("golden histories of this release", "[.][golden]") {
     REQUIRE(db.ask("switchover").at("state") == "succeeded");
     REQUIRE(db.becomes_whole());
     const auto primary = db.primary();
-    db.scale(primary, 0);
+    db.strike_down(primary);
     REQUIRE(eventually([&] { return db.epoch() == 3; }));
     db.scale(primary, 1);
     REQUIRE(db.becomes_whole());

@@ -75,7 +75,7 @@ TEST_CASE(
 
     // It protects.
     db.set_policy(quick_policy);
-    db.scale(member(db, 1), 0);
+    db.strike_down(member(db, 1));
     REQUIRE(eventually([&] { return db.primary() == member(db, 2); }));
     db.scale(member(db, 1), 1);
     REQUIRE(db.becomes_whole());
@@ -181,7 +181,7 @@ TEST_CASE(
     CHECK(db.primary() == scene.standby);
     REQUIRE(db.becomes_whole());
     REQUIRE(db.ask("hold").at("state") == "succeeded");
-    db.scale(db.primary(), 0);
+    db.strike_down(db.primary());
     REQUIRE(eventually([&] { return db.postmaster(scene.standby) == 0; }));
     REQUIRE(db.ask("resume").at("state") == "succeeded");
     const auto unplanned = shared_stack().cli("replication promote " + db.name() + " " + scene.primary + " --wait");
@@ -201,7 +201,7 @@ TEST_CASE(
         const auto primary = db.primary();
         const auto epoch = db.epoch();
         REQUIRE(shared_stack().cli("replication pause " + subject + " --reason works").code == 0);
-        db.scale(primary, 0);
+        db.strike_down(primary);
         REQUIRE(eventually([&] { return db.blocked().contains("paused"); }));
         CHECK(db.epoch() == epoch);
         CHECK(db.primary() == primary);
@@ -298,7 +298,7 @@ TEST_CASE(
     REQUIRE(db.becomes_whole());
     CHECK(eventually([&] { return listener.heard("alert_cleared"); }));
     CHECK(eventually([&] { return !stack.call("GET", "/metrics").body.contains("kind=\"unprotected\""); }));
-    db.scale(primary, 0);
+    db.strike_down(primary);
     CHECK(eventually([&] { return listener.heard("failover_begun") && listener.heard("roles_changed"); }));
     db.scale(primary, 1);
     REQUIRE(db.becomes_whole());

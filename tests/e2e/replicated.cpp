@@ -4,6 +4,7 @@
 #include "kube/inspect.hpp"
 #include "kube/manifests.hpp"
 #include "processes.hpp"
+#include "support/kubectl.hpp"
 #include "support/run.hpp"
 
 #include <fmt/format.h>
@@ -173,6 +174,36 @@ void Replicated::scale(const std::string& member, int replicas) const {
         return client.patch(kube::resource("StatefulSet", ns, member), kube::PatchType::merge,
                             {{"spec", {{"replicas", replicas}}}});
     });
+}
+
+void Replicated::strike_down(const std::string& member) const {
+    const auto agent_pid = agent(member);
+    const auto is_leaving = [&] {
+        try {
+            return !kube::text_at(get("Pod", member + "-0"), "/metadata/deletionTimestamp").empty();
+        } catch (const ErrorException& e) {
+            return e.error().kind == ErrorKind::not_found;
+        }
+    };
+    // Stopped, it does not hear the SIGTERM; a container that dies before its pod is deleted would be started again.
+    if (agent_pid != 0) ::kill(agent_pid, SIGSTOP);
+    scale(member, 0);
+    REQUIRE(eventually(is_leaving));
+    for (const auto pid : server_processes(member)) ::kill(pid, SIGKILL);
+    if (agent_pid != 0) ::kill(agent_pid, SIGKILL);
+}
+
+Ran Replicated::evict(const std::string& member) const {
+    const auto eviction = Json{
+        {"apiVersion", "policy/v1"}, {"kind", "Eviction"}, {"metadata", {{"name", member + "-0"}, {"namespace", ns}}}};
+    return shell(
+        fmt::format("echo '{}' | KUBECONFIG={}/cluster/kubeconfig {} create --raw "
+                    "/api/v1/namespaces/{}/pods/{}-0/eviction -f -",
+                    eviction.dump(), stack_.directory, kubectl_program(), ns, member));
+}
+
+int Replicated::healthy_by_budget() const {
+    return get("PodDisruptionBudget", k8s_name_).at("status").value("currentHealthy", 0);
 }
 
 void Replicated::delete_stateful_set(const std::string& member) const {

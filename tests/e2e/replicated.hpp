@@ -52,7 +52,13 @@ class Replicated {
     std::vector<std::string> addresses_behind(const std::string& service) const;
     std::string address(const std::string& member) const;
     void delete_pod(const std::string& member) const;
+    // To 0: its pod is told to stop, and stays away.
     void scale(const std::string& member, int replicas) const;
+    // Dies without having been told of anything, and stays away until it is scaled to 1.
+    void strike_down(const std::string& member) const;
+    // As kubectl does it: what it said, and whether it succeeded.
+    Ran evict(const std::string& member) const;
+    int healthy_by_budget() const;  // members that the instance's disruption budget counts as such
     void delete_stateful_set(const std::string& member) const;
     void delete_claim(const std::string& member) const;  // of its volume
     void delete_topology() const;
