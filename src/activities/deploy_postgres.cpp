@@ -2,12 +2,21 @@
 
 #include "activities/instance_services.hpp"
 #include "base/crash_point.hpp"
+#include "cms/instances.hpp"
 
 namespace toygres::activities {
+namespace {
+
+asio::awaitable<Json> placement_of(InstanceServices& services, std::string instance) {
+    auto lease = value_or_raise(co_await services.pool->acquire());
+    co_return value_or_raise(co_await cms::get_instance(*lease, std::move(instance))).placement;
+}
+
+}  // namespace
 
 asio::awaitable<DeployPostgres::Output> DeployPostgres::run(runtime::ActivityContext& ctx, Input in) {
     auto& services = ctx.service<InstanceServices>();
-    const auto spec = services.spec(in);
+    const auto spec = services.spec(in, co_await placement_of(services, in.instance));
     Output out{0};
     for (auto& object : value_or_raise(kube::instance_objects(services.templates, spec, kube::first_topology(spec)))) {
         // The topology is made once; from then on it follows the record.

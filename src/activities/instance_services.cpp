@@ -72,8 +72,9 @@ asio::awaitable<std::map<std::string, ha::AgentStatus>> InstanceServices::ask_me
     co_return out;
 }
 
-kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape) const {
+kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape, const Json& placement) const {
     kube::InstanceSpec out{};
+    out.placement = decode<kube::Placement>(placement);
     out.name = shape.name;
     out.instance_id = shape.instance;
     out.k8s_name = shape.k8s_name;
@@ -83,7 +84,8 @@ kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape) const {
     out.members = shape.members;
     out.service_type = shape.use_load_balancer ? kube::ServiceType::LoadBalancer : kube::ServiceType::ClusterIP;
     out.agent_image = agent_image_;
-    out.storage_class = storage_class_;
+    out.storage_class = out.placement->storage_class ? out.placement->storage_class : storage_class_;
+    out.resources = out.placement->resources;
     return out;
 }
 

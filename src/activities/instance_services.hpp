@@ -44,7 +44,8 @@ class InstanceServices {
     asio::awaitable<std::map<std::string, ha::AgentStatus>> ask_members(InstanceRef instance,
                                                                         std::vector<std::string> members);
 
-    kube::InstanceSpec spec(const InstanceShape& shape) const;
+    // `placement`: kube::Placement, as it was chosen; what it leaves open is the server's default.
+    kube::InstanceSpec spec(const InstanceShape& shape, const Json& placement = Json::object()) const;
     // What this process has seen of an instance's members so far. Valid as long as somebody looks through it: what is
     // known of instances that nobody looked at for hours, because they are gone or watched elsewhere, is dropped.
     MemberWatch& watch(const InstanceRef& instance);

@@ -51,7 +51,8 @@ asio::awaitable<Instance> load(InstanceServices& services, const InstanceRef& re
     auto policy = decode<ha::Policy>(stored.policy);
     policy.paused_for_all = !fleet.automatic;
     auto spec = services.spec({ref.instance, row.name, ref.k8s_name, ref.ns, row.postgres_version, row.storage_size_gb,
-                               row.use_load_balancer, static_cast<int>(record.members.size())});
+                               row.use_load_balancer, static_cast<int>(record.members.size())},
+                              row.placement);
     co_return Instance{
         std::move(row),    std::move(record),
         std::move(policy), stored.request.is_null() ? std::nullopt : std::optional(decode<ha::Request>(stored.request)),

@@ -64,7 +64,8 @@ asio::awaitable<Result<std::string>> accept_creation(pg::Connection& tx, const C
                                                     .use_load_balancer = wish.use_load_balancer,
                                                     .check_interval_ms = interval_ms,
                                                     .tags = wish.tags,
-                                                    .create_orchestration_id = orchestration},
+                                                    .create_orchestration_id = orchestration,
+                                                    .placement = wish.placement},
                                                    call.actor());
     if (!instance) co_return std::unexpected(std::move(instance).error());
     auto sealed =
@@ -132,6 +133,9 @@ Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::strin
     if (!mode) wrong.push_back({"replication_mode", "must be sync or async"});
     const auto durability = enum_from<ha::Durability>(body.durability.value_or("degrade"));
     if (!durability) wrong.push_back({"durability", "must be strict or degrade"});
+    const auto placement = body.placement.value_or(kube::Placement{});
+    for (auto& [field, message] : kube::problems_of(placement, !body.internal.value_or(false)))
+        wrong.push_back({"placement." + field, std::move(message)});
     if (!wrong.empty()) return std::unexpected(invalid_fields(std::move(wrong)));
     return InstanceWish{.name = std::move(body.name),
                         .postgres_version = version,
@@ -142,7 +146,8 @@ Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::strin
                         .tags = body.tags ? encode(*body.tags) : Json::object(),
                         .members = static_cast<int>(standbys) + 1,
                         .replication_mode = *mode,
-                        .durability = *durability};
+                        .durability = *durability,
+                        .placement = encode(placement)};
 }
 
 asio::awaitable<Result<Accepted>> create_instance(const Call& call, InstanceWish wish, std::string digest) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "api/call.hpp"
 #include "cms/operations.hpp"
+#include "kube/placement.hpp"
 #include "orchestrations/tend_replication.hpp"
 
 #include <chrono>
@@ -23,10 +24,11 @@ struct CreateInstanceBody {
     std::optional<std::string> replication_mode;  // sync | async
     std::optional<std::int64_t> standbys;
     std::optional<std::string> durability;  // strict | degrade
+    std::optional<kube::Placement> placement;
 };
 BOOST_DESCRIBE_STRUCT(CreateInstanceBody, (),
                       (name, postgres_version, storage_size_gb, password, check_interval, internal, tags, replication,
-                       replication_mode, standbys, durability))
+                       replication_mode, standbys, durability, placement))
 
 // Checked, with its defaults filled in.
 struct InstanceWish {
@@ -40,6 +42,7 @@ struct InstanceWish {
     int members;
     ha::Mode replication_mode;
     ha::Durability durability;
+    Json placement;
 };
 
 // Error: invalid/"invalid_request" with every field that is wrong. `versions`: the supported majors.

@@ -155,6 +155,32 @@ void add_token_verbs(CLI::App& app, CommandLine& line) {
     add_action("revoke", Action::revoke, "Revoke a token");
 }
 
+void add_placement(CLI::App* verb, CreateOptions& o) {
+    const auto* group = "Placement";
+    auto* spread = verb->add_option("--spread", o.spread, "Keep the members apart by node or by zone [hostname]")
+                       ->check(CLI::IsMember({"hostname", "zone"}))
+                       ->group(group);
+    verb->add_flag("--spread-required", o.spread_required, "Rather have no member than one beside another")
+        ->needs(spread)
+        ->group(group);
+    verb->add_option("--priority-class", o.priority_class, "Of the pods")->group(group);
+    verb->add_option("--cpu", o.cpu, "What a member asks for, such as 500m [100m]")->group(group);
+    verb->add_option("--cpu-limit", o.cpu_limit, "What it may use at most [no limit]")->group(group);
+    verb->add_option("--memory", o.memory, "What a member asks for, such as 1Gi [256Mi]")->group(group);
+    verb->add_option("--memory-limit", o.memory_limit, "What it may use at most [no limit]")->group(group);
+    verb->add_option("--storage-class", o.storage_class, "Of the disks [the server's default]")->group(group);
+    verb->add_option("--pod-annotation", o.pod_annotations, "KEY=VALUE; may be repeated")
+        ->allow_extra_args(false)
+        ->group(group);
+    verb->add_option("--service-annotation", o.service_annotations, "KEY=VALUE; may be repeated")
+        ->allow_extra_args(false)
+        ->group(group);
+    verb->add_option("--source-range", o.source_ranges,
+                     "Network that the load balancer lets in, such as 203.0.113.0/24; may be repeated [all]")
+        ->allow_extra_args(false)
+        ->group(group);
+}
+
 void add_create(CLI::App& app, CommandLine& line) {
     auto& o = line.create;
     auto* verb = add(app, "create", "Create an instance");
@@ -180,6 +206,7 @@ void add_create(CLI::App& app, CommandLine& line) {
                      "When the standby is gone, commits wait (strict) or go on after a while (degrade) [degrade]")
         ->check(CLI::IsMember({"strict", "degrade"}))
         ->excludes(alone);
+    add_placement(verb, o);
     verb->add_option("--idempotency-key,-K", o.idempotency_key, "A repeat with the same key changes nothing");
     add_wait(verb, o.wait, o.timeout);
     runs(verb, line, &create, o);

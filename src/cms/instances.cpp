@@ -13,13 +13,16 @@ using pg::Query;
 #define TOYGRES_INSTANCE_COLUMNS                                                                                      \
     "id, user_name, k8s_name, namespace, state, health_status, message, postgres_version, storage_size_gb, "          \
     "use_load_balancer, check_interval_ms, external_ip, dns_name, create_orchestration_id, delete_orchestration_id, " \
-    "instance_actor_orchestration_id, tags, created_by, created_at, updated_at, deleted_at, last_health_check_at "    \
+    "instance_actor_orchestration_id, tags, created_by, created_at, updated_at, deleted_at, last_health_check_at, "   \
+    "placement "                                                                                                      \
     "FROM instances "
 
 constexpr Query reserve_query{
     "cms.reserve",
     "INSERT INTO instances (user_name, k8s_name, namespace, postgres_version, storage_size_gb, use_load_balancer, "
-    "check_interval_ms, tags, create_orchestration_id, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+    "check_interval_ms, tags, create_orchestration_id, created_by, placement) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+    "$9, "
+    "$10, $11) "
     "ON CONFLICT (user_name) WHERE state <> 'deleted' DO NOTHING RETURNING id"};
 constexpr Query set_request{"cms.set_request", "SELECT set_config('toygres.request_id', $1, true)"};
 constexpr Query find_live{"cms.find_live",
@@ -90,7 +93,8 @@ Instance to_instance(const pg::Row& row) {
             .created_at = row.get<Timestamp>(18),
             .updated_at = row.get<Timestamp>(19),
             .deleted_at = row.get<std::optional<Timestamp>>(20),
-            .last_health_check_at = row.get<std::optional<Timestamp>>(21)};
+            .last_health_check_at = row.get<std::optional<Timestamp>>(21),
+            .placement = row.get<Json>(22)};
 }
 
 Result<Instance> single(Result<pg::Rows> rows, const std::string& what) {
@@ -111,12 +115,12 @@ asio::awaitable<Result<void>> change(pg::Connection& db, Query query, pg::Params
 }  // namespace
 
 asio::awaitable<Result<std::string>> reserve_instance(pg::Connection& tx, NewInstance in, Actor actor) {
-    auto answers =
-        co_await tx.execute_all({{set_request, params(actor.request_id)},
-                                 {reserve_query, params(in.name, in.k8s_name, in.ns, in.postgres_version,
-                                                        in.storage_size_gb, in.use_load_balancer, in.check_interval_ms,
-                                                        in.tags.is_null() ? Json::object() : in.tags,
-                                                        in.create_orchestration_id, actor.name)}});
+    auto answers = co_await tx.execute_all(
+        {{set_request, params(actor.request_id)},
+         {reserve_query,
+          params(in.name, in.k8s_name, in.ns, in.postgres_version, in.storage_size_gb, in.use_load_balancer,
+                 in.check_interval_ms, in.tags.is_null() ? Json::object() : in.tags, in.create_orchestration_id,
+                 actor.name, in.placement.is_null() ? Json::object() : in.placement)}});
     if (!answers) co_return std::unexpected(domain_error(std::move(answers).error()));
     const auto& made = (*answers)[1];
     if (!made.empty()) co_return made[0].get<std::string>(0);

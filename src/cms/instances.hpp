@@ -32,12 +32,13 @@ struct Instance {
     Timestamp updated_at;
     std::optional<Timestamp> deleted_at;
     std::optional<Timestamp> last_health_check_at;
+    Json placement;  // kube::Placement
 };
 BOOST_DESCRIBE_STRUCT(Instance, (),
                       (id, name, k8s_name, ns, state, health, message, postgres_version, storage_size_gb,
                        use_load_balancer, check_interval_ms, external_ip, dns_name, create_orchestration_id,
                        delete_orchestration_id, instance_actor_orchestration_id, tags, created_by, created_at,
-                       updated_at, deleted_at, last_health_check_at))
+                       updated_at, deleted_at, last_health_check_at, placement))
 
 struct NewInstance {
     std::string name;
@@ -49,6 +50,7 @@ struct NewInstance {
     std::int64_t check_interval_ms;
     Json tags;
     std::string create_orchestration_id;
+    Json placement;  // kube::Placement; null: nothing was chosen
 };
 
 // Who asks, for the audit.

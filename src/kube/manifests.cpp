@@ -35,16 +35,51 @@ Json with(Json values, std::initializer_list<std::pair<const char*, Json>> more)
 template <class T> Json optional_value(const std::optional<T>& value) { return value ? Json(*value) : Json(); }
 
 Json resources_value(const InstanceSpec& spec) {
-    if (!spec.resources) return {{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}};
+    // A request that is absent beside a limit is the limit, by Kubernetes' own rule.
+    const auto chosen = spec.resources.value_or(Resources{});
     Json out = Json::object();
+    if (!chosen.cpu_limit) out["requests"]["cpu"] = "100m";
+    if (!chosen.memory_limit) out["requests"]["memory"] = "256Mi";
     const auto set = [&](const char* list, const char* name, const std::optional<std::string>& quantity) {
         if (quantity) out[list][name] = *quantity;
     };
-    set("requests", "cpu", spec.resources->cpu_request);
-    set("requests", "memory", spec.resources->memory_request);
-    set("limits", "cpu", spec.resources->cpu_limit);
-    set("limits", "memory", spec.resources->memory_limit);
+    set("requests", "cpu", chosen.cpu_request);
+    set("requests", "memory", chosen.memory_request);
+    set("limits", "cpu", chosen.cpu_limit);
+    set("limits", "memory", chosen.memory_limit);
     return out;
+}
+
+// The instance's annotations and those that were chosen; the instance's cannot be replaced.
+Json with_annotations(const Json& own, const std::optional<std::map<std::string, std::string>>& chosen) {
+    Json out = own;
+    for (const auto& [key, value] : chosen.value_or(std::map<std::string, std::string>())) out.emplace(key, value);
+    return out;
+}
+
+Json selects_members(const InstanceSpec& spec) { return {{"matchLabels", {{"toygres.io/instance", spec.k8s_name}}}}; }
+
+// That members stay off each other's nodes is preferred anyway.
+Json required_anti_affinity(const InstanceSpec& spec) {
+    const auto placement = spec.placement.value_or(Placement{});
+    if (placement.spread != Spread::hostname || !placement.spread_required.value_or(false)) return nullptr;
+    return Json::array({{{"topologyKey", "kubernetes.io/hostname"}, {"labelSelector", selects_members(spec)}}});
+}
+
+Json spread_constraints(const InstanceSpec& spec) {
+    const auto placement = spec.placement.value_or(Placement{});
+    if (placement.spread != Spread::zone) return nullptr;
+    return Json::array(
+        {{{"maxSkew", 1},
+          {"topologyKey", "topology.kubernetes.io/zone"},
+          {"whenUnsatisfiable", placement.spread_required.value_or(false) ? "DoNotSchedule" : "ScheduleAnyway"},
+          {"labelSelector", selects_members(spec)}}});
+}
+
+Json source_ranges(const InstanceSpec& spec) {
+    const auto& ranges = spec.placement.value_or(Placement{}).load_balancer_source_ranges;
+    const bool has_any = spec.service_type == ServiceType::LoadBalancer && ranges && !ranges->empty();
+    return has_any ? Json(*ranges) : Json();
 }
 
 Json pull_secrets_value(const InstanceSpec& spec) {
@@ -72,6 +107,7 @@ std::pair<std::string, Json> wanted_topology(const InstanceSpec& spec, const ha:
 
 Wanted wanted_member(const InstanceSpec& spec, std::int64_t member, std::int64_t replicas) {
     const auto name = member_name(spec.k8s_name, member);
+    const auto placement = spec.placement.value_or(Placement{});
     // The claim is named after the member alone.
     auto claim = with(
         common_values(spec, member),
@@ -85,6 +121,10 @@ Wanted wanted_member(const InstanceSpec& spec, std::int64_t member, std::int64_t
               {"postgres_image", fmt::format("{}:{}", spec.postgres_image.value_or("postgres"), spec.postgres_version)},
               {"image_pull_policy", spec.image_pull_policy.value_or("IfNotPresent")},
               {"image_pull_secrets", pull_secrets_value(spec)},
+              {"pod_annotations", with_annotations(common_values(spec)["annotations"], placement.pod_annotations)},
+              {"required_anti_affinity", required_anti_affinity(spec)},
+              {"spread_constraints", spread_constraints(spec)},
+              {"priority_class", optional_value(placement.priority_class)},
               {"node_selector", spec.zone ? Json{{"topology.kubernetes.io/zone", *spec.zone}} : Json()},
               {"resources", resources_value(spec)}});
     return {{"persistentvolumeclaim", std::move(claim)}, {"statefulset", std::move(set)}};
@@ -162,6 +202,9 @@ Result<std::vector<Json>> secret_objects(const Templates& templates, const Insta
 Result<std::vector<Json>> instance_objects(const Templates& templates, const InstanceSpec& spec,
                                            const ha::Topology& topology) {
     const auto common = common_values(spec);
+    auto traffic = common;
+    traffic["annotations"] =
+        with_annotations(common["annotations"], spec.placement.value_or(Placement{}).service_annotations);
     Wanted wanted{
         {"serviceaccount", common},
         {"role", common},
@@ -169,8 +212,9 @@ Result<std::vector<Json>> instance_objects(const Templates& templates, const Ins
         wanted_topology(spec, topology),
         {"networkpolicy", common},
         {"service-members", common},
-        {"service", with(common, {{"service_type", enum_name(spec.service_type)}})},
-        {"service-ro", common},
+        {"service",
+         with(traffic, {{"service_type", enum_name(spec.service_type)}, {"source_ranges", source_ranges(spec)}})},
+        {"service-ro", traffic},
         {"poddisruptionbudget", common},
     };
     for (std::int64_t m = 1; m <= spec.members; ++m) {

@@ -4,6 +4,7 @@
 #include "base/secret.hpp"
 #include "base/x509.hpp"
 #include "ha/topology.hpp"
+#include "kube/placement.hpp"
 #include "kube/resource.hpp"
 #include "kube/template.hpp"
 
@@ -16,15 +17,6 @@ namespace toygres::kube {
 
 enum class ServiceType { LoadBalancer, ClusterIP };
 BOOST_DESCRIBE_ENUM(ServiceType, LoadBalancer, ClusterIP)
-
-// Quantities as Kubernetes writes them; an absent one is left out.
-struct Resources {
-    std::optional<std::string> cpu_request;  // "100m"
-    std::optional<std::string> cpu_limit;
-    std::optional<std::string> memory_request;  // "256Mi"
-    std::optional<std::string> memory_limit;
-};
-BOOST_DESCRIBE_STRUCT(Resources, (), (cpu_request, cpu_limit, memory_request, memory_limit))
 
 struct InstanceSpec {
     std::string name;         // what the user calls it
@@ -40,13 +32,14 @@ struct InstanceSpec {
     std::optional<std::string> storage_class;      // default: the cluster's default class
     std::optional<std::string> image_pull_policy;  // default IfNotPresent
     std::optional<std::vector<std::string>> image_pull_secrets;
-    std::optional<Resources> resources;  // default: 100m and 256Mi requested, no limits
+    std::optional<Resources> resources;  // default of each: 100m and 256Mi requested, no limit
     std::optional<std::string> zone;     // of the nodes that a member may run on; default: any
+    std::optional<Placement> placement;  // but for its classes of storage and its resources, which are above
 };
 BOOST_DESCRIBE_STRUCT(InstanceSpec, (),
                       (name, instance_id, k8s_name, ns, postgres_version, storage_gb, members, service_type,
                        agent_image, postgres_image, storage_class, image_pull_policy, image_pull_secrets, resources,
-                       zone))
+                       zone, placement))
 
 // What goes into the Secrets. Never stored anywhere but there.
 struct InstanceSecrets {

@@ -29,14 +29,37 @@ std::optional<Secret> password_of(Session& session, const CreateOptions& options
     return line ? std::optional(Secret(*std::move(line))) : std::nullopt;
 }
 
-Json tags_of(const std::vector<std::string>& pairs) {
+Json pairs_of(const char* option, const std::vector<std::string>& pairs) {
     Json out = Json::object();
     for (const auto& pair : pairs) {
         const auto equals = pair.find('=');
         if (equals == std::string::npos || equals == 0)
-            raise(ErrorKind::invalid, "bad_tag", fmt::format("--tag takes KEY=VALUE, not \"{}\"", pair));
+            raise(ErrorKind::invalid, "bad_tag", fmt::format("{} takes KEY=VALUE, not \"{}\"", option, pair));
         out[pair.substr(0, equals)] = pair.substr(equals + 1);
     }
+    return out;
+}
+
+Json placement_of(const CreateOptions& options) {
+    Json out = Json::object();
+    const auto set = [](Json& into, const char* key, const std::optional<std::string>& value) {
+        if (value) into[key] = *value;
+    };
+    set(out, "spread", options.spread);
+    if (options.spread_required) out["spread_required"] = true;
+    set(out, "priority_class", options.priority_class);
+    set(out, "storage_class", options.storage_class);
+    Json resources = Json::object();
+    set(resources, "cpu_request", options.cpu);
+    set(resources, "cpu_limit", options.cpu_limit);
+    set(resources, "memory_request", options.memory);
+    set(resources, "memory_limit", options.memory_limit);
+    if (!resources.empty()) out["resources"] = std::move(resources);
+    if (!options.pod_annotations.empty())
+        out["pod_annotations"] = pairs_of("--pod-annotation", options.pod_annotations);
+    if (!options.service_annotations.empty())
+        out["service_annotations"] = pairs_of("--service-annotation", options.service_annotations);
+    if (!options.source_ranges.empty()) out["load_balancer_source_ranges"] = options.source_ranges;
     return out;
 }
 
@@ -51,7 +74,8 @@ Json body_of(Session& session, const CreateOptions& options) {
     if (options.replication_mode) out["replication_mode"] = *options.replication_mode;
     if (options.standbys) out["standbys"] = *options.standbys;
     if (options.durability) out["durability"] = *options.durability;
-    if (!options.tags.empty()) out["tags"] = tags_of(options.tags);
+    if (!options.tags.empty()) out["tags"] = pairs_of("--tag", options.tags);
+    if (auto placement = placement_of(options); !placement.empty()) out["placement"] = std::move(placement);
     return out;
 }
 

@@ -17,11 +17,38 @@ std::string coloured_state(const Console& console, const std::string& state) {
 
 std::string storage_of(const Json& instance) { return text_at(instance, "storage_size_gb") + "GB"; }
 
-std::string tags_of(const Json& instance) {
+std::string pairs_of(const Json& from, const char* key) {
     std::string out;
-    for (const auto& [key, value] : instance.value("tags", Json::object()).items())
-        out += fmt::format("{}{}={}", out.empty() ? "" : ", ", key, value.get<std::string>());
+    for (const auto& [name, value] : from.value(key, Json::object()).items())
+        out += fmt::format("{}{}={}", out.empty() ? "" : ", ", name, value.get<std::string>());
     return out;
+}
+
+// "100m to 2": what is asked for and what may be used at most.
+std::string resource_of(const Json& placement, const std::string& name) {
+    const auto resources = placement.value("resources", Json::object());
+    const auto request = text_at(resources, name + "_request");
+    const auto limit = text_at(resources, name + "_limit");
+    if (limit.empty()) return request;
+    return request.empty() ? "at most " + limit : fmt::format("{}, at most {}", request, limit);
+}
+
+// What was chosen; empty when nothing was.
+std::string placement_section(const Json& placement) {
+    if (placement.empty()) return {};
+    const bool required = placement.value("spread_required", false);
+    const auto spread = text_at(placement, "spread");
+    std::string ranges;
+    for (const auto& range : placement.value("load_balancer_source_ranges", Json::array()))
+        ranges += (ranges.empty() ? "" : ", ") + range.get<std::string>();
+    return section("Placement", {{"Spread", spread.empty() ? "" : spread + (required ? " (required)" : " (preferred)")},
+                                 {"Priority Class", text_at(placement, "priority_class")},
+                                 {"CPU", resource_of(placement, "cpu")},
+                                 {"Memory", resource_of(placement, "memory")},
+                                 {"Storage Class", text_at(placement, "storage_class")},
+                                 {"Pod Annotations", pairs_of(placement, "pod_annotations")},
+                                 {"Service Annotations", pairs_of(placement, "service_annotations")},
+                                 {"Source Ranges", ranges}});
 }
 
 std::string interval_of(const Json& instance) {
@@ -89,7 +116,8 @@ int get(Session& session, const GetOptions& options) {
                                    {{"Storage", storage_of(i)},
                                     {"Load Balancer", i.value("use_load_balancer", false) ? "yes" : "no"},
                                     {"Check Interval", interval_of(i)},
-                                    {"Tags", tags_of(i)}});
+                                    {"Tags", pairs_of(i, "tags")}})
+                        << placement_section(i.value("placement", Json::object()));
     if (const auto replication = i.find("replication"); replication != i.end() && replication->is_object())
         session.console.out << replication_section(session.console, *replication);
     if (const auto address = text_at(i, "external_ip"); !address.empty())

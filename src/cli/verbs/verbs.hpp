@@ -24,6 +24,17 @@ struct CreateOptions {
     std::optional<std::string> replication_mode;
     std::optional<int> standbys;
     std::optional<std::string> durability;
+    std::optional<std::string> spread;
+    bool spread_required;
+    std::optional<std::string> priority_class;
+    std::optional<std::string> cpu;
+    std::optional<std::string> cpu_limit;
+    std::optional<std::string> memory;
+    std::optional<std::string> memory_limit;
+    std::optional<std::string> storage_class;
+    std::vector<std::string> pod_annotations;      // "key=value"
+    std::vector<std::string> service_annotations;  // "key=value"
+    std::vector<std::string> source_ranges;
     bool wait;
     std::chrono::milliseconds timeout;
     std::string idempotency_key;  // empty: a new one

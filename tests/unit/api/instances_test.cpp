@@ -55,6 +55,20 @@ TEST_CASE("create: is accepted with an operation, and everything of it is record
     CHECK(value_or_raise(world.sealer.open(sealed[0].text(1), k8s_name)).reveal() == "correct horse");
 }
 
+TEST_CASE("create: a placement is kept with the instance and told") {
+    World world;
+    const Json placement = {{"spread", "zone"},
+                            {"resources", {{"cpu_request", "500m"}}},
+                            {"service_annotations", {{"a.example/b", "c"}}},
+                            {"load_balancer_source_ranges", {"203.0.113.0/24"}}};
+    const auto response = world.call("POST", "/api/v1/instances", {{"name", "mydb"}, {"placement", placement}});
+    REQUIRE(response.status == 202);
+    CHECK(json_of(response).at("instance").at("placement") == placement);
+    CHECK(json_of(world.call("GET", "/api/v1/instances/mydb")).at("placement") == placement);
+    REQUIRE(world.call("POST", "/api/v1/instances", {{"name", "plain"}}).status == 202);
+    CHECK(json_of(world.call("GET", "/api/v1/instances/plain")).at("placement") == Json::object());
+}
+
 TEST_CASE("create: leaves no password in the database, only its seal") {
     World world;
     REQUIRE(world

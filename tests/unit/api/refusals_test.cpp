@@ -103,6 +103,25 @@ TEST_CASE("bad input: all wrong values are told at once") {
     check_nothing_made(world);
 }
 
+TEST_CASE("bad input: what is wrong with a placement is told field by field, before anything is made") {
+    World world;
+    const auto fields = [&](const Json& placement, bool internal = false) {
+        return fields_of(create(world, {{"name", "mydb"}, {"internal", internal}, {"placement", placement}}));
+    };
+    CHECK(fields({{"rack", "1"}}) == Names{"placement.rack"});
+    CHECK(fields({{"spread", "rack"}}) == Names{"placement.spread"});
+    CHECK(fields({{"spread_required", true},
+                  {"priority_class", "system-node-critical"},
+                  {"resources", {{"cpu_request", "2"}, {"cpu_limit", "1"}}},
+                  {"pod_annotations", {{"toygres.io/name", "x"}}},
+                  {"load_balancer_source_ranges", {"10.0.0.1/8"}}}) ==
+          Names{"placement.spread_required", "placement.priority_class", "placement.resources.cpu_limit",
+                "placement.pod_annotations.toygres.io/name", "placement.load_balancer_source_ranges[0]"});
+    CHECK(fields({{"load_balancer_source_ranges", {"10.0.0.0/8"}}}, true) ==
+          Names{"placement.load_balancer_source_ranges"});
+    check_nothing_made(world);
+}
+
 TEST_CASE("bad input: too large a body is refused") {
     World world;
     auto request = world.request("POST", "/api/v1/instances", {{"name", "mydb"}});

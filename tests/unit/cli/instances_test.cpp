@@ -57,6 +57,50 @@ TEST_CASE("create: sends what was asked for, once, under a key") {
     CHECK(Json::parse(server.requests().back().body) == Json{{"name", "mydb"}});
 }
 
+TEST_CASE("create: a placement is sent as it was chosen") {
+    FakeServer server([](const http::Request&) { return json(accepted(), 202); });
+    const auto outcome = on(server, {"create",
+                                     "mydb",
+                                     "--spread",
+                                     "zone",
+                                     "--spread-required",
+                                     "--priority-class",
+                                     "high",
+                                     "--cpu",
+                                     "500m",
+                                     "--memory",
+                                     "1Gi",
+                                     "--memory-limit",
+                                     "2Gi",
+                                     "--storage-class",
+                                     "fast",
+                                     "--pod-annotation",
+                                     "a.example/b=c=d",
+                                     "--service-annotation",
+                                     "e=",
+                                     "--source-range",
+                                     "203.0.113.0/24",
+                                     "--source-range",
+                                     "2001:db8::/32"});
+    CHECK(outcome.code == 0);
+    CHECK(Json::parse(server.requests().front().body).at("placement") ==
+          Json{{"spread", "zone"},
+               {"spread_required", true},
+               {"priority_class", "high"},
+               {"resources", {{"cpu_request", "500m"}, {"memory_request", "1Gi"}, {"memory_limit", "2Gi"}}},
+               {"storage_class", "fast"},
+               {"pod_annotations", {{"a.example/b", "c=d"}}},
+               {"service_annotations", {{"e", ""}}},
+               {"load_balancer_source_ranges", {"203.0.113.0/24", "2001:db8::/32"}}});
+    for (const std::vector<std::string>& wrong :
+         {std::vector<std::string>{"--spread", "rack"}, {"--spread-required"}, {"--pod-annotation", "a"}}) {
+        auto words = wrong;
+        words.insert(words.begin(), {"create", "mydb"});
+        CHECK(on(server, words).code != 0);
+    }
+    CHECK(server.requests().size() == 1);
+}
+
 TEST_CASE("create: the answer is the API's own object with -o json") {
     FakeServer server([](const http::Request&) { return json(accepted(), 202); });
     const auto outcome = on(server, {"create", "mydb", "-o", "json"});
@@ -183,6 +227,25 @@ TEST_CASE("get: shows the sections of an instance") {
     for (const auto* part : {"Instance: mydb\n", "Status\n", "Identity\n", "Configuration\n", "Network\n",
                              "Timestamps\n", "127.8.0.1:5432", "team=web", "30s", "(3h ago)"})
         CHECK(outcome.out.contains(part));
+    CHECK_FALSE(outcome.out.contains("Placement"));
     CHECK(on(server, {"get", "my/db"}).code == 0);
     CHECK(server.requests().back().target == "/api/v1/instances/my%2Fdb");
+}
+
+TEST_CASE("get: shows the placement that was chosen") {
+    FakeServer server([](const http::Request&) {
+        auto instance = an_instance("mydb");
+        instance["placement"] = {{"spread", "zone"},
+                                 {"spread_required", true},
+                                 {"resources", {{"cpu_request", "500m"}, {"cpu_limit", "2"}, {"memory_limit", "2Gi"}}},
+                                 {"pod_annotations", {{"a", "b"}}},
+                                 {"load_balancer_source_ranges", {"203.0.113.0/24", "2001:db8::/32"}}};
+        return json(instance);
+    });
+    const auto outcome = on(server, {"get", "mydb"});
+    CHECK(outcome.code == 0);
+    for (const auto* part :
+         {"Placement\n", "zone (required)", "500m, at most 2", "at most 2Gi", "a=b", "203.0.113.0/24, 2001:db8::/32"})
+        CHECK(outcome.out.contains(part));
+    CHECK_FALSE(outcome.out.contains("Priority Class"));
 }

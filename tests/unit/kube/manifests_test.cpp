@@ -133,6 +133,72 @@ TEST_CASE("manifests: optional values are left out, given ones arrive") {
     CHECK(pod["imagePullSecrets"] == Json({{{"name", "registry"}}}));
 }
 
+TEST_CASE("manifests: without a placement members prefer nodes of their own, and nothing else is asked for") {
+    const auto all = objects(example());
+    const auto pod = find(all, "StatefulSet", "mydb-1a2b3c4d-1")["spec"]["template"];
+    const auto& apart = pod["spec"]["affinity"]["podAntiAffinity"];
+    REQUIRE(apart.size() == 1);
+    const auto& preferred = apart["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"];
+    CHECK(preferred["topologyKey"] == "kubernetes.io/hostname");
+    CHECK(preferred["labelSelector"]["matchLabels"] == Json{{"toygres.io/instance", "mydb-1a2b3c4d"}});
+    for (const auto* absent : {"topologySpreadConstraints", "priorityClassName"})
+        CHECK_FALSE(pod["spec"].contains(absent));
+    CHECK(pod["spec"]["containers"][0]["resources"] == Json{{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}});
+    for (const auto* service : {"mydb-1a2b3c4d", "mydb-1a2b3c4d-ro"}) {
+        const auto object = find(all, "Service", service);
+        CHECK_FALSE(object["spec"].contains("loadBalancerSourceRanges"));
+        CHECK(object["metadata"]["annotations"].size() == 2);
+    }
+    CHECK(pod["metadata"]["annotations"].size() == 2);
+}
+
+TEST_CASE("manifests: a placement reaches the pods and the Services of every member") {
+    auto spec = example();
+    spec.members = 2;
+    spec.placement = Placement{.spread = Spread::zone,
+                               .spread_required = true,
+                               .priority_class = "high",
+                               .pod_annotations = {{{"a.example/b", "c"}, {"toygres.io/name", "other"}}},
+                               .service_annotations = {{{"d.example/e", "f"}}},
+                               .load_balancer_source_ranges = {{"203.0.113.0/24"}}};
+    const auto all = objects(spec);
+    for (const auto* member : {"mydb-1a2b3c4d-1", "mydb-1a2b3c4d-2"}) {
+        const auto set = find(all, "StatefulSet", member);
+        const auto& pod = set["spec"]["template"];
+        CHECK(pod["spec"]["priorityClassName"] == "high");
+        CHECK(pod["spec"]["topologySpreadConstraints"] ==
+              Json::array({{{"maxSkew", 1},
+                            {"topologyKey", "topology.kubernetes.io/zone"},
+                            {"whenUnsatisfiable", "DoNotSchedule"},
+                            {"labelSelector", {{"matchLabels", {{"toygres.io/instance", "mydb-1a2b3c4d"}}}}}}}));
+        CHECK(pod["metadata"]["annotations"]["a.example/b"] == "c");
+        CHECK(pod["metadata"]["annotations"]["toygres.io/name"] == "mydb");
+        CHECK_FALSE(set["metadata"]["annotations"].contains("a.example/b"));
+    }
+    CHECK(find(all, "Service", "mydb-1a2b3c4d")["spec"]["loadBalancerSourceRanges"] == Json{"203.0.113.0/24"});
+    CHECK_FALSE(find(all, "Service", "mydb-1a2b3c4d-ro")["spec"].contains("loadBalancerSourceRanges"));
+    for (const auto* service : {"mydb-1a2b3c4d", "mydb-1a2b3c4d-ro"})
+        CHECK(find(all, "Service", service)["metadata"]["annotations"]["d.example/e"] == "f");
+    CHECK(find(all, "Service", "mydb-1a2b3c4d-members")["metadata"]["annotations"].size() == 2);
+
+    spec.placement = Placement{.spread = Spread::hostname, .spread_required = true};
+    const auto pod = find(objects(spec), "StatefulSet", "mydb-1a2b3c4d-1")["spec"]["template"]["spec"];
+    CHECK_FALSE(pod.contains("topologySpreadConstraints"));
+    const auto& apart = pod["affinity"]["podAntiAffinity"];
+    CHECK(apart["requiredDuringSchedulingIgnoredDuringExecution"][0]["topologyKey"] == "kubernetes.io/hostname");
+    CHECK(apart["preferredDuringSchedulingIgnoredDuringExecution"].size() == 1);
+    spec.placement = Placement{.spread = Spread::zone};
+    CHECK(find(objects(spec), "StatefulSet",
+               "mydb-1a2b3c4d-1")["spec"]["template"]["spec"]["topologySpreadConstraints"][0]["whenUnsatisfiable"] ==
+          "ScheduleAnyway");
+
+    // Resources: one that is not chosen is the default; beside a limit the request is left to Kubernetes.
+    spec.resources = Resources{.cpu_request = "2", .memory_limit = "4Gi"};
+    CHECK(find(objects(spec), "StatefulSet",
+               "mydb-1a2b3c4d-1")["spec"]["template"]["spec"]["containers"][0]["resources"] ==
+          Json({{"requests", {{"cpu", "2"}}}, {"limits", {{"memory", "4Gi"}}}}));
+}
+
 TEST_CASE("manifests: three members are three sets with three disks; a fenced one has no pod") {
     auto spec = example();
     spec.members = 3;
