@@ -1,6 +1,8 @@
 #include "app/launch.hpp"
 
 #include "app/embedded_cms.hpp"
+#include "app/installation.hpp"
+#include "app/manifests.hpp"
 #include "app/server.hpp"
 #include "app/state_dir.hpp"
 #include "app/up.hpp"
@@ -26,6 +28,7 @@ int failed(const Error& error) {
 
 int server(const cli::ServerOptions& options) {
     return run_server({.database_url = options.database_url,
+                       .database_password_file = options.database_password_file,
                        .schema = options.schema,
                        .kubeconfig = options.kubeconfig,
                        .context = options.context,
@@ -33,6 +36,7 @@ int server(const cli::ServerOptions& options) {
                        .listen_address = options.listen_address,
                        .listen_port = options.listen_port,
                        .seal_key_file = options.seal_key_file,
+                       .installation_secret = options.installation_secret,
                        .agent_image = options.agent_image,
                        .storage_class = options.storage_class,
                        .postgres_versions = options.postgres_versions,
@@ -45,7 +49,8 @@ int server(const cli::ServerOptions& options) {
                        .migrate = options.migrate,
                        .evict_every_turn = options.evict_every_turn,
                        .keep_executions = options.keep_executions,
-                       .keep_ended = std::chrono::days(options.keep_ended_days)});
+                       .keep_ended = std::chrono::days(options.keep_ended_days),
+                       .stop_delay = options.stop_delay});
 }
 
 int cluster(const cli::ClusterOptions& options) {
@@ -57,8 +62,11 @@ int cluster(const cli::ClusterOptions& options) {
 }
 
 int migrate(const cli::MigrateOptions& options) {
-    const auto report = cms::migrate(options.database_url, options.schema,
-                                     [](const std::string& name) { fmt::print("applying {}\n", name); });
+    const auto conninfo =
+        reach_database(options.database_url, options.database_password_file, options.installation_secret);
+    if (!conninfo) return failed(conninfo.error());
+    const auto report =
+        cms::migrate(*conninfo, options.schema, [](const std::string& name) { fmt::print("applying {}\n", name); });
     if (!report) return failed(report.error());
     fmt::print("schema {} is at migration {} ({} applied now)\n", options.schema, report->version, report->applied);
     return 0;
@@ -92,12 +100,22 @@ asio::awaitable<Result<void>> token_action(std::string conninfo, cli::TokenOptio
     co_return Result<void>();
 }
 
+int manifests(const cli::ManifestsOptions& options) {
+    const auto text = render_manifests(options);
+    if (!text) return failed(text.error());
+    fmt::print("{}", *text);
+    return 0;
+}
+
 int token(const cli::TokenOptions& options) {
     const auto conninfo =
-        options.database_url.empty() ? EmbeddedCms(StateDir(options.state_dir).cms()).conninfo() : options.database_url;
+        options.database_url.empty()
+            ? EmbeddedCms(StateDir(options.state_dir).cms()).conninfo()
+            : reach_database(options.database_url, options.database_password_file, options.installation_secret);
+    if (!conninfo) return failed(conninfo.error());
     asio::io_context io;
     Result<void> done;
-    asio::co_spawn(io, token_action(conninfo, options), [&](std::exception_ptr e, Result<void> result) {
+    asio::co_spawn(io, token_action(*conninfo, options), [&](std::exception_ptr e, Result<void> result) {
         if (e) std::rethrow_exception(e);
         done = std::move(result);
     });
@@ -113,7 +131,8 @@ cli::Launcher make_launcher() {
             .server = server,
             .cluster = cluster,
             .migrate = migrate,
-            .token = token};
+            .token = token,
+            .manifests = manifests};
 }
 
 }  // namespace toygres::app

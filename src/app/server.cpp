@@ -3,10 +3,12 @@
 #include "activities/instance_services.hpp"
 #include "activities/registry.hpp"
 #include "api/api.hpp"
+#include "app/installation.hpp"
 #include "app/webhook.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "cms/migrator.hpp"
+#include "cms/tokens.hpp"
 #include "http/server.hpp"
 #include "kube/certificates.hpp"
 #include "kube/client.hpp"
@@ -14,6 +16,7 @@
 #include "orchestrations/keep_certificates.hpp"
 #include "orchestrations/registry.hpp"
 #include "orchestrations/supervisor.hpp"
+#include "pg/conninfo.hpp"
 #include "runtime/host/client.hpp"
 #include "runtime/host/host.hpp"
 #include "runtime/store/pg_store.hpp"
@@ -34,6 +37,7 @@ namespace rt = runtime;
 constexpr auto supervisor_interval = 30s;
 constexpr auto retention_interval = 60s;
 constexpr auto certificates_interval = 1h;
+constexpr auto retry_interval = 500ms;
 
 int cannot_start(const Error& error) {
     log::error("server.cannot_start", {{"code", error.code}, {"message", error.message}});
@@ -42,7 +46,7 @@ int cannot_start(const Error& error) {
 
 // Waits for the database as long as nobody says stop; SIGTERM still has its default action here.
 Result<void> bring_schema_up(const ServerConfig& config) {
-    for (bool told = false;; std::this_thread::sleep_for(500ms)) {
+    for (bool told = false;; std::this_thread::sleep_for(retry_interval)) {
         auto report = cms::migrate(config.database_url, config.schema, [](const std::string& name) {
             log::info("migration.applying", {{"migration", name}});
         });
@@ -50,6 +54,46 @@ Result<void> bring_schema_up(const ServerConfig& config) {
         if (!report.error().retryable()) return std::unexpected(report.error());
         if (!std::exchange(told, true))
             log::warning("server.waiting_for_database", {{"message", report.error().message}});
+    }
+}
+
+// Waits for the Kubernetes API in the same way. nullopt: none is named.
+Result<std::optional<Installation>> await_installation(const ServerConfig& config, const kube::Access& access) {
+    if (config.installation_secret.empty()) return std::nullopt;
+    for (bool told = false;; std::this_thread::sleep_for(retry_interval)) {
+        auto found = find_installation(access, config.installation_secret);
+        if (found) return *std::move(found);
+        if (!found.error().retryable()) return std::unexpected(found.error());
+        if (!std::exchange(told, true))
+            log::warning("server.waiting_for_cluster", {{"message", found.error().message}});
+    }
+}
+
+asio::awaitable<Result<void>> keep_token(std::string database_url, std::string schema, Secret token) {
+    auto connection = co_await pg::Connection::connect(database_url, schema, "toygres", 10s);
+    if (!connection) co_return std::unexpected(std::move(connection).error());
+    co_return co_await cms::keep_token(**connection, "installation", std::move(token));
+}
+
+Result<std::string> find_database(const ServerConfig& config, const std::optional<Installation>& installation) {
+    if (!config.database_password_file.empty())
+        return with_password_file(config.database_url, config.database_password_file);
+    return installation ? pg::with_password(config.database_url, installation->database_password)
+                        : Result<std::string>(config.database_url);
+}
+
+// The token that comes with the installation, until somebody revokes it.
+Result<void> keep_first_token(const ServerConfig& config, const Secret& token) {
+    for (;; std::this_thread::sleep_for(retry_interval)) {
+        asio::io_context io;
+        Result<void> kept;
+        asio::co_spawn(io, keep_token(config.database_url, config.schema, token),
+                       [&](std::exception_ptr e, Result<void> result) {
+                           if (e) std::rethrow_exception(e);
+                           kept = std::move(result);
+                       });
+        io.run();
+        if (kept || !kept.error().retryable()) return kept;
     }
 }
 
@@ -162,6 +206,7 @@ class Server {
         asio::co_spawn(io_, watch_cluster(), asio::detached);
         signals_.async_wait([this](boost::system::error_code ec, int number) {
             if (ec) return;
+            draining_ = true;
             log::info("server.draining", {{"signal", number}});
             asio::co_spawn(io_, drain(), asio::detached);
         });
@@ -171,7 +216,9 @@ class Server {
 
   private:
     api::Readiness readiness() const {
-        return {.database = host_.healthy(), .kubernetes = cluster_reachable_, .runtime = host_.owned_shards() > 0};
+        return {.database = host_.healthy(),
+                .kubernetes = cluster_reachable_,
+                .runtime = !draining_ && host_.owned_shards() > 0};
     }
 
     asio::awaitable<void> watch_cluster() {
@@ -195,6 +242,8 @@ class Server {
     }
 
     asio::awaitable<void> drain() {
+        // Who balances between servers learns only now that this one is to be left out.
+        if (config_.stop_delay > 0ms) co_await asio::steady_timer(io_, config_.stop_delay).async_wait(use);
         asio::steady_timer limit(io_, config_.drain_timeout);
         limit.async_wait([](boost::system::error_code ec) {
             if (ec) return;
@@ -227,9 +276,10 @@ class Server {
     http::Server http_;
     asio::signal_set signals_;
     bool cluster_reachable_ = false;
+    bool draining_ = false;
 };
 
-int start(const ServerConfig& config) {
+int start(ServerConfig config) {
     if (!config.log_file.empty()) log::to_file(config.log_file);
     if (!log::set_level(config.log_level))
         return cannot_start(
@@ -240,10 +290,18 @@ int start(const ServerConfig& config) {
     if (auto valid = kube::validate(*templates); !valid) return cannot_start(valid.error());
     auto access = kube::find_access(config.kubeconfig, config.context);
     if (!access) return cannot_start(access.error());
-    auto sealer = Sealer::from_file(config.seal_key_file);
+    const auto installation = await_installation(config, *access);
+    if (!installation) return cannot_start(installation.error());
+    auto sealer = config.seal_key_file.empty() && *installation ? Sealer::from_key((*installation)->seal_key)
+                                                                : Sealer::from_file(config.seal_key_file);
     if (!sealer) return cannot_start(sealer.error());
+    auto conninfo = find_database(config, *installation);
+    if (!conninfo) return cannot_start(conninfo.error());
+    config.database_url = *std::move(conninfo);
     if (config.migrate)
         if (auto up = bring_schema_up(config); !up) return cannot_start(up.error());
+    if (*installation)
+        if (auto kept = keep_first_token(config, (*installation)->api_token); !kept) return cannot_start(kept.error());
     Server server(config, *std::move(access), *std::move(templates), *std::move(sealer));
     server.run();
     return 0;

@@ -11,13 +11,15 @@ namespace toygres::app {
 
 struct ServerConfig {
     std::string database_url;
+    std::string database_password_file{};  // empty: none
     std::string schema = "toygres_cms";
     std::string kubeconfig{};  // empty: KUBECONFIG, the pod's service account, ~/.kube/config
     std::string context{};
     std::string ns = "toygres";
     std::string listen_address = "127.0.0.1";
     unsigned short listen_port = 8080;
-    std::string seal_key_file;
+    std::string seal_key_file;          // empty: the installation's
+    std::string installation_secret{};  // see app/installation.hpp; empty: none
     std::string agent_image = "toygres-agent:" TOYGRES_VERSION;
     std::optional<std::string> storage_class{};
     std::vector<std::string> postgres_versions{"13", "14", "15", "16", "17", "18"};
@@ -31,6 +33,7 @@ struct ServerConfig {
     bool evict_every_turn = false;  // test mode of the runtime
     int keep_executions = 3;        // of an orchestration that goes on as new, the current one included
     std::chrono::minutes keep_ended = std::chrono::days(30);
+    std::chrono::milliseconds stop_delay{0};  // after SIGTERM it still answers for so long
     std::chrono::seconds drain_timeout{9};
 };
 

@@ -24,6 +24,7 @@ struct CommandLine {
     ClusterOptions cluster{};
     MigrateOptions migrate{};
     TokenOptions token{};
+    ManifestsOptions manifests{};
     CreateOptions create{};
     ListOptions list{};
     GetOptions get{};

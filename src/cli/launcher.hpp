@@ -21,13 +21,15 @@ struct DownOptions {
 
 struct ServerOptions {
     std::string database_url;
+    std::string database_password_file;  // empty: none
     std::string schema;
     std::string kubeconfig;  // empty: KUBECONFIG, the pod's service account, ~/.kube/config
     std::string context;
     std::string ns;
     std::string listen_address;
     unsigned short listen_port;
-    std::string seal_key_file;
+    std::string seal_key_file;        // empty: the installation's
+    std::string installation_secret;  // empty: none
     std::string agent_image;
     std::optional<std::string> storage_class;
     std::vector<std::string> postgres_versions;
@@ -41,6 +43,7 @@ struct ServerOptions {
     bool evict_every_turn;
     int keep_executions;
     int keep_ended_days;
+    std::chrono::milliseconds stop_delay;
 };
 
 // The embedded cluster's process, which `up` starts.
@@ -51,7 +54,9 @@ struct ClusterOptions {
 
 struct MigrateOptions {
     std::string database_url;
+    std::string database_password_file;  // empty: none
     std::string schema;
+    std::string installation_secret;
 };
 
 struct TokenOptions {
@@ -61,8 +66,26 @@ struct TokenOptions {
     std::string scope;  // read | write
     std::optional<std::chrono::milliseconds> expires_in;
     std::string database_url;  // empty: the CMS of `state_dir`
+    std::string database_password_file;
     std::string schema;
+    std::string installation_secret;
     std::string state_dir;
+};
+
+// What is printed for `kubectl apply`.
+struct ManifestsOptions {
+    std::string ns;
+    bool with_namespace;
+    std::string image;
+    std::string agent_image;
+    int replicas;
+    std::string database_url_secret;  // name of a Secret; empty: a database comes with it
+    std::string database_image;
+    int database_storage_gb;
+    std::optional<std::string> storage_class;    // of all disks
+    std::vector<std::string> postgres_versions;  // empty: those of the server
+    std::vector<int> egress_ports;               // more of them, that the server may connect to
+    std::string kube_version;                    // "1.20"; empty: a current one
 };
 
 // Each gives the exit code of the process. An empty one is answered as not available in this build.
@@ -73,6 +96,7 @@ struct Launcher {
     std::function<int(const ClusterOptions&)> cluster;
     std::function<int(const MigrateOptions&)> migrate;
     std::function<int(const TokenOptions&)> token;
+    std::function<int(const ManifestsOptions&)> manifests;
 };
 
 }  // namespace toygres::cli

@@ -37,12 +37,21 @@ void add_global_options(CLI::App& app, CommandLine& line) {
     app.add_option("--state-dir", line.connection.state_dir, "Of \"toygres up\" [TOYGRES_STATE_DIR, or ~/.toygres]");
 }
 
-void add_database(CLI::App* verb, std::string& url, std::string& schema, bool required) {
+void add_database(CLI::App* verb, std::string& url, std::string& password_file, std::string& schema, bool required) {
     schema = "toygres_cms";
     verb->add_option("--database-url", url, "The CMS: a PostgreSQL URL or connection string")
         ->envname("TOYGRES_DATABASE_URL")
         ->required(required);
+    verb->add_option("--database-password-file", password_file, "A file with its password, which the URL lacks")
+        ->envname("TOYGRES_DATABASE_PASSWORD_FILE");
     verb->add_option("--schema", schema, "Schema of the CMS")->capture_default_str();
+}
+
+CLI::Option* add_installation(CLI::App* verb, std::string& secret) {
+    return verb
+        ->add_option("--installation-secret", secret,
+                     "Secret of this pod's namespace that an installation keeps its keys and passwords in")
+        ->envname("TOYGRES_INSTALLATION_SECRET");
 }
 
 void add_server(CLI::App& app, CommandLine& line) {
@@ -59,7 +68,7 @@ void add_server(CLI::App& app, CommandLine& line) {
     o.keep_executions = 3;
     o.keep_ended_days = 30;
     o.migrate = true;
-    add_database(verb, o.database_url, o.schema, true);
+    add_database(verb, o.database_url, o.database_password_file, o.schema, true);
     verb->add_option("--kubeconfig", o.kubeconfig, "[KUBECONFIG, the pod's service account, or ~/.kube/config]");
     verb->add_option("--context", o.context, "Context of the kubeconfig");
     verb->add_option("--namespace", o.ns, "Namespace of the instances")->capture_default_str();
@@ -78,10 +87,14 @@ void add_server(CLI::App& app, CommandLine& line) {
             },
             "Where to serve the API [127.0.0.1:8080]")
         ->type_name("ADDRESS:PORT");
-    verb->add_option("--seal-key-file", o.seal_key_file, "Key that seals passwords on their way; made when absent")
-        ->envname("TOYGRES_SEAL_KEY_FILE")
-        ->required();
-    verb->add_option("--agent-image", o.agent_image, "Image of toygres-agent")->capture_default_str();
+    auto* keys = verb->add_option_group("Keys", "Where the sealing key is; one of them is needed");
+    keys->require_option(1, 2);
+    keys->add_option("--seal-key-file", o.seal_key_file, "Key that seals passwords on their way; made when absent")
+        ->envname("TOYGRES_SEAL_KEY_FILE");
+    add_installation(keys, o.installation_secret);
+    verb->add_option("--agent-image", o.agent_image, "Image of toygres-agent")
+        ->envname("TOYGRES_AGENT_IMAGE")
+        ->capture_default_str();
     verb->add_option("--storage-class", o.storage_class, "Of the instances' disks [the cluster's default]");
     verb->add_option("--postgres-versions", o.postgres_versions, "Majors that may be asked for, oldest first")
         ->delimiter(',')
@@ -104,6 +117,9 @@ void add_server(CLI::App& app, CommandLine& line) {
     verb->add_option("--keep-ended-days", o.keep_ended_days, "How long the record of a workflow that has ended stays")
         ->check(CLI::Range(1, 36'500))
         ->capture_default_str();
+    add_duration(
+        verb, "--stop-delay", [&o](auto value) { o.stop_delay = value; },
+        "How long it still answers after SIGTERM, no longer ready [0s]");
     verb->add_flag("!--no-migrate", o.migrate, "Leave the schema as it is");
     verb->add_flag("--evict-every-turn", o.evict_every_turn, "Replay orchestrations at every turn (a test mode)");
     launches(verb, line, &Launcher::server, o);
@@ -126,8 +142,45 @@ void add_local_verbs(CLI::App& app, CommandLine& line) {
     launches(cluster, line, &Launcher::cluster, line.cluster);
 
     auto* migrate = add(app, "migrate", "Bring the schema of a database to this release");
-    add_database(migrate, line.migrate.database_url, line.migrate.schema, true);
+    add_database(migrate, line.migrate.database_url, line.migrate.database_password_file, line.migrate.schema, true);
+    add_installation(migrate, line.migrate.installation_secret);
     launches(migrate, line, &Launcher::migrate, line.migrate);
+}
+
+void add_manifests(CLI::App& app, CommandLine& line) {
+    auto& o = line.manifests;
+    o = {.ns = "toygres",
+         .with_namespace = true,
+         .image = "toygres:" TOYGRES_VERSION,
+         .agent_image = "toygres-agent:" TOYGRES_VERSION,
+         .replicas = 1,
+         .database_image = "postgres:17",
+         .database_storage_gb = 10};
+    auto* verb = add(app, "manifests", "Print the Kubernetes objects of toygres itself, for kubectl apply -f -");
+    verb->add_option("-n,--namespace", o.ns, "Of the control plane and of the instances")->capture_default_str();
+    verb->add_flag("!--no-namespace", o.with_namespace, "Without the Namespace, which is there already");
+    verb->add_option("--image", o.image, "Of the server")->capture_default_str();
+    verb->add_option("--agent-image", o.agent_image, "Of toygres-agent")->capture_default_str();
+    auto* replicas =
+        verb->add_option("--replicas", o.replicas, "How many servers")->check(CLI::Range(1, 20))->capture_default_str();
+    verb->add_flag_callback("--ha", [&o] { o.replicas = 2; }, "Two servers")->excludes(replicas);
+    auto* external = verb->add_option("--database-url-secret", o.database_url_secret,
+                                      "Secret whose key \"url\" is the URL of a database of yours [one comes with it]");
+    verb->add_option("--database-image", o.database_image, "Of the database that comes with it")
+        ->excludes(external)
+        ->capture_default_str();
+    verb->add_option("--database-storage", o.database_storage_gb, "Size of its disk in GB")
+        ->excludes(external)
+        ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    verb->add_option("--storage-class", o.storage_class, "Of all disks [the cluster's default]");
+    verb->add_option("--postgres-versions", o.postgres_versions, "Majors that may be asked for [the server's]")
+        ->delimiter(',');
+    verb->add_option("--egress-port", o.egress_ports, "A further TCP port that the server connects to")
+        ->check(CLI::Range(1, 65'535))
+        ->delimiter(',');
+    verb->add_option("--kube-version", o.kube_version, "Of the cluster, such as 1.20 [a current one]");
+    launches(verb, line, &Launcher::manifests, o);
 }
 
 void add_token_verbs(CLI::App& app, CommandLine& line) {
@@ -138,7 +191,8 @@ void add_token_verbs(CLI::App& app, CommandLine& line) {
     using Action = TokenOptions::Action;
     const auto add_action = [&](const char* name, Action action, const char* description) {
         auto* verb = add(*token, name, description);
-        add_database(verb, o.database_url, o.schema, false);
+        add_database(verb, o.database_url, o.database_password_file, o.schema, false);
+        add_installation(verb, o.installation_secret);
         if (action != Action::list) verb->add_option("NAME", o.name, "Name of the token")->required();
         verb->callback([&line, &o, action] {
             o.action = action;
@@ -321,6 +375,7 @@ std::optional<int> parse(int argc, const char* const* argv, CommandLine& line, C
     add_instance_verbs(app, line);
     add_operator_verbs(app, line);
     add_local_verbs(app, line);
+    add_manifests(app, line);
     add_token_verbs(app, line);
     add_completion(app, line, shell);
     try {

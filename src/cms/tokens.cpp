@@ -13,6 +13,8 @@ using pg::Query;
 
 constexpr Query create_query{"cms.create_token",
                              "INSERT INTO api_tokens (name, token_sha256, scope, expires_at) VALUES ($1, $2, $3, $4)"};
+constexpr Query keep_query{"cms.keep_token",
+                           "INSERT INTO api_tokens (name, token_sha256) VALUES ($1, $2) ON CONFLICT DO NOTHING"};
 constexpr Query find_query{
     "cms.find_token",
     "SELECT name, scope, created_at, expires_at, revoked_at FROM api_tokens WHERE token_sha256 = $1 "
@@ -35,6 +37,12 @@ asio::awaitable<Result<Secret>> create_token(pg::Connection& db, std::string nam
     auto made = co_await db.execute(create_query, params(name, sha256_hex(token.reveal()), scope, expires_at));
     if (!made) co_return std::unexpected(domain_error(std::move(made).error()));
     co_return token;
+}
+
+asio::awaitable<Result<void>> keep_token(pg::Connection& db, std::string name, Secret token) {
+    auto kept = co_await db.execute(keep_query, params(name, sha256_hex(token.reveal())));
+    if (!kept) co_return std::unexpected(domain_error(std::move(kept).error()));
+    co_return Result<void>();
 }
 
 asio::awaitable<Result<std::optional<Token>>> find_token(pg::Connection& db, Secret token) {

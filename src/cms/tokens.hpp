@@ -21,6 +21,8 @@ BOOST_DESCRIBE_STRUCT(Token, (), (name, scope, created_at, expires_at, revoked_a
 // "tgr_" and 256 random bits. Error: conflict/"token_exists".
 asio::awaitable<Result<Secret>> create_token(pg::Connection& db, std::string name, std::string scope,
                                              std::optional<Timestamp> expires_at);
+// Makes this text a token that may write, unless it is one already, or was until it was revoked.
+asio::awaitable<Result<void>> keep_token(pg::Connection& db, std::string name, Secret token);
 // The valid token that this text is, if any.
 asio::awaitable<Result<std::optional<Token>>> find_token(pg::Connection& db, Secret token);
 asio::awaitable<Result<std::vector<Token>>> list_tokens(pg::Connection& db);

@@ -18,8 +18,9 @@ TEST_CASE("usage: wrong usage is exit code 2 and says what is wrong") {
 TEST_CASE("usage: help is exit code 0 and names the verbs") {
     const auto help = run_command({"--help"});
     CHECK(help.code == 0);
-    for (const auto* verb : {"create", "list", "get", "delete", "connect", "logs", "events", "operation",
-                             "orchestrations", "schedules", "up", "down", "server", "migrate", "token", "version"})
+    for (const auto* verb :
+         {"create", "list", "get", "delete", "connect", "logs", "events", "operation", "orchestrations", "schedules",
+          "up", "down", "server", "migrate", "manifests", "token", "version"})
         CHECK(help.out.contains(verb));
     CHECK_FALSE(help.out.contains("cluster "));
     CHECK(run_command({"create", "--help"}).out.contains("--password-stdin"));
@@ -78,6 +79,57 @@ TEST_CASE("local verbs: get their options") {
     REQUIRE(cluster);
     CHECK(cluster->state_dir == "/there");
     CHECK(run_command({"down"}, "", false, launcher).code == 2);
+}
+
+TEST_CASE("server: the sealing key is in a file or in the installation's Secret") {
+    cli::Launcher launcher;
+    std::optional<cli::ServerOptions> server;
+    launcher.server = [&](const cli::ServerOptions& o) {
+        server = o;
+        return 0;
+    };
+    const auto neither = run_command({"server", "--database-url", "x"}, "", false, launcher);
+    CHECK(neither.code == 2);
+    CHECK(neither.err.contains("--seal-key-file"));
+    CHECK(neither.err.contains("--installation-secret"));
+    CHECK(run_command({"server", "--database-url", "x", "--installation-secret", "s", "--stop-delay", "5s"}, "", false,
+                      launcher)
+              .code == 0);
+    REQUIRE(server);
+    CHECK(server->installation_secret == "s");
+    CHECK(server->seal_key_file.empty());
+    CHECK(server->stop_delay == 5s);
+    Environment environment({{"TOYGRES_INSTALLATION_SECRET", "of-the-pod"}, {"TOYGRES_AGENT_IMAGE", "agent:7"}});
+    CHECK(run_command({"server", "--database-url", "x"}, "", false, launcher).code == 0);
+    CHECK(server->installation_secret == "of-the-pod");
+    CHECK(server->agent_image == "agent:7");
+}
+
+TEST_CASE("manifests: get their options; what excludes another is refused") {
+    cli::Launcher launcher;
+    std::optional<cli::ManifestsOptions> manifests;
+    launcher.manifests = [&](const cli::ManifestsOptions& o) {
+        manifests = o;
+        return 0;
+    };
+    CHECK(run_command({"manifests"}, "", false, launcher).code == 0);
+    REQUIRE(manifests);
+    CHECK(manifests->ns == "toygres");
+    CHECK(manifests->replicas == 1);
+    CHECK(manifests->with_namespace);
+    CHECK(manifests->database_url_secret.empty());
+    CHECK(run_command({"manifests", "--ha", "-n", "db", "--no-namespace", "--egress-port", "6432,80"}, "", false,
+                      launcher)
+              .code == 0);
+    CHECK(manifests->replicas == 2);
+    CHECK(manifests->ns == "db");
+    CHECK_FALSE(manifests->with_namespace);
+    CHECK(manifests->egress_ports == std::vector{6432, 80});
+    CHECK(run_command({"manifests", "--ha", "--replicas", "3"}, "", false, launcher).code == 2);
+    CHECK(run_command({"manifests", "--replicas", "0"}, "", false, launcher).code == 2);
+    CHECK(
+        run_command({"manifests", "--database-url-secret", "s", "--database-storage", "3"}, "", false, launcher).code ==
+        2);
 }
 
 TEST_CASE("completion: scripts know the verbs and options") {
