@@ -24,7 +24,7 @@ constexpr auto ns = "toygres";
 // What tells of a renewal that is not in the audit trail yet.
 std::string notes_of(const Replicated& db) {
     asio::io_context io;
-    kube::Client client(io.get_executor(), kube::load_kubeconfig(db.stack().directory + "/cluster/kubeconfig").value());
+    kube::Client client(io.get_executor(), kube::load_kubeconfig(db.stack().kubeconfig()).value());
     const auto secret =
         value_or_raise(run(io, client.get(kube::resource("Secret", ns, kube::tls_secret(db.k8s_name())))));
     return kube::text_at(secret, "/metadata/annotations/toygres.io~1renewal-note");
@@ -33,7 +33,7 @@ std::string notes_of(const Replicated& db) {
 // Changes a Secret as somebody with kubectl does.
 void write_keys(const Replicated& db, const std::string& name, const std::map<std::string, std::string>& keys) {
     asio::io_context io;
-    kube::Client client(io.get_executor(), kube::load_kubeconfig(db.stack().directory + "/cluster/kubeconfig").value());
+    kube::Client client(io.get_executor(), kube::load_kubeconfig(db.stack().kubeconfig()).value());
     auto secret = value_or_raise(run(io, client.get(kube::resource("Secret", ns, name))));
     REQUIRE(kube::set_keys(secret, keys));
     REQUIRE(run(io, client.replace(std::move(secret))));

@@ -127,7 +127,7 @@ TEST_CASE("secrets: no password in the CMS, in a log, in ps, in a pod's spec or 
     everywhere();
     REQUIRE(stack.wait_operation(operation).at("state") == "succeeded");
     everywhere();
-    const auto kubectl = fmt::format("KUBECONFIG={}/cluster/kubeconfig kubectl get ", stack.directory);
+    const auto kubectl = fmt::format("KUBECONFIG={} kubectl get ", stack.kubeconfig());
     if (shell("command -v kubectl").code == 0) {
         const auto pods = shell(kubectl + "pods,statefulsets,configmaps -o yaml");
         REQUIRE(pods.output.contains("secretive"));
@@ -150,7 +150,7 @@ TEST_CASE("monitor: an instance that stops answering becomes unhealthy after thr
     CHECK(health() == "healthy");
     const auto k8s_name =
         stack.value("SELECT k8s_name FROM instances WHERE user_name = 'watched' AND state = 'running'");
-    const auto kubectl = fmt::format("KUBECONFIG={}/cluster/kubeconfig kubectl ", stack.directory);
+    const auto kubectl = fmt::format("KUBECONFIG={} kubectl ", stack.kubeconfig());
     if (shell("command -v kubectl").code != 0) {
         WARN("no kubectl: skipped");
         return;

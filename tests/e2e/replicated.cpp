@@ -134,7 +134,7 @@ void Replicated::check_refused(const std::string& kind, const Json& body, const 
 
 template <class F> auto Replicated::with_kube(F&& use) const {
     asio::io_context io;
-    kube::Client client(io.get_executor(), kube::load_kubeconfig(stack_.directory + "/cluster/kubeconfig").value());
+    kube::Client client(io.get_executor(), kube::load_kubeconfig(stack_.kubeconfig()).value());
     return value_or_raise(run(io, use(client)));
 }
 

@@ -77,9 +77,22 @@ Stack::~Stack() {
 }
 
 std::string Stack::environment() const {
-    return fmt::format("TOYGRES_STATE_DIR={0} KUBECONFIG={0}/cluster/kubeconfig NO_COLOR=1 {1}", directory,
-                       environment_more);
+    return fmt::format("TOYGRES_STATE_DIR={} KUBECONFIG={} NO_COLOR=1 {}", directory, kubeconfig(), environment_more);
 }
+
+std::string Stack::api_url() const {
+    return parse_json(read_file(directory + "/cli.json").value()).value().at("api_url").get<std::string>();
+}
+
+std::string Stack::token() const {
+    auto token = read_file(directory + "/token").value();
+    while (token.ends_with('\n')) token.pop_back();
+    return token;
+}
+
+std::string Stack::kubeconfig() const { return directory + "/cluster/kubeconfig"; }
+
+std::string Stack::database() const { return fmt::format("host={}/cms user=toygres dbname=postgres", directory); }
 
 void Stack::up(const std::string& crash_at) {
     const auto ran = shell(fmt::format("{} {} {}/toygres up", environment(),
@@ -93,11 +106,7 @@ Ran Stack::cli(const std::string& arguments) const {
 }
 
 http::Response Stack::send(const std::string& url, http::Request request, std::chrono::milliseconds patience) const {
-    if (!request.headers.has("Authorization")) {
-        auto token = read_file(directory + "/token").value();
-        while (token.ends_with('\n')) token.pop_back();
-        request.headers.set("Authorization", "Bearer " + token);
-    }
+    if (!request.headers.has("Authorization")) request.headers.set("Authorization", "Bearer " + token());
     asio::io_context io;
     http::Client client(io.get_executor(), {.base_url = url});
     auto response = run(io, client.send(std::move(request), patience));
@@ -107,9 +116,8 @@ http::Response Stack::send(const std::string& url, http::Request request, std::c
 
 http::Response Stack::call_text(const std::string& method, const std::string& target, std::string body,
                                 http::Headers headers) const {
-    const auto config = parse_json(read_file(directory + "/cli.json").value()).value();
-    return send(config.at("api_url").get<std::string>(),
-                {.method = method, .target = target, .headers = std::move(headers), .body = std::move(body)}, 30s);
+    return send(api_url(), {.method = method, .target = target, .headers = std::move(headers), .body = std::move(body)},
+                30s);
 }
 
 http::Response Stack::call_at(const std::string& url, const std::string& method, const std::string& target,
@@ -154,11 +162,9 @@ Stack::Extra Stack::start_extra_server(const ExtraOptions& options) {
 
 Stack::Extra Stack::start_server(int port, const ExtraOptions& options) {
     const auto program = binaries + "/toygres";
-    const auto conninfo = options.database_url.empty()
-                              ? fmt::format("host={}/cms user=toygres dbname=postgres", directory)
-                              : options.database_url;
+    const auto conninfo = options.database_url.empty() ? database() : options.database_url;
     const auto listen = fmt::format("127.0.0.1:{}", port);
-    const auto kubeconfig = options.kubeconfig.empty() ? directory + "/cluster/kubeconfig" : options.kubeconfig;
+    const auto access = options.kubeconfig.empty() ? kubeconfig() : options.kubeconfig;
     const auto key = directory + "/seal.key";
     const auto major = read_file(directory + "/cms/data/PG_VERSION").value().substr(0, 2);
     const int pid = ::fork();
@@ -166,7 +172,7 @@ Stack::Extra Stack::start_server(int port, const ExtraOptions& options) {
         std::freopen((directory + "/extra.log").c_str(), "a", stderr);
         for (const auto& variable : options.environment) ::putenv(::strdup(variable.c_str()));
         ::execl(program.c_str(), "toygres", "server", "--database-url", conninfo.c_str(), "--kubeconfig",
-                kubeconfig.c_str(), "--listen", listen.c_str(), "--seal-key-file", key.c_str(), "--postgres-versions",
+                access.c_str(), "--listen", listen.c_str(), "--seal-key-file", key.c_str(), "--postgres-versions",
                 major.c_str(), nullptr);
         ::_exit(127);
     }
@@ -213,8 +219,7 @@ void Stack::control_cms(const std::string& action) const {
 }
 
 pqxx::result Stack::sql(const std::string& query) const {
-    pqxx::connection connection(
-        fmt::format("host={}/cms user=toygres dbname=postgres options='-c search_path=toygres_cms'", directory));
+    pqxx::connection connection(database() + " options='-c search_path=toygres_cms'");
     pqxx::work work(connection);
     auto result = work.exec(query);
     work.commit();
@@ -235,7 +240,7 @@ std::string Stack::broken_invariants() const {
 
 std::vector<std::string> Stack::objects() const {
     asio::io_context io;
-    kube::Client client(io.get_executor(), kube::load_kubeconfig(directory + "/cluster/kubeconfig").value());
+    kube::Client client(io.get_executor(), kube::load_kubeconfig(kubeconfig()).value());
     std::vector<std::string> out;
     for (const auto& kind : kube::swept_kinds()) {
         const auto listing =
@@ -296,16 +301,6 @@ bool Stack::can_connect(const std::string& name) const {
                           "-c 'SELECT 41 + 1'",
                           connection.at("password").get<std::string>(), connection.at("host").get<std::string>()));
     return ran.code == 0 && ran.output.contains("42");
-}
-
-Stack& shared_stack() {
-    static Stack stack;
-    static const bool started = [] {
-        stack.up();
-        return true;
-    }();
-    static_cast<void>(started);
-    return stack;
 }
 
 }  // namespace toygres::test

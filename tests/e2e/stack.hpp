@@ -1,5 +1,6 @@
 // A whole toygres of the test's own: `toygres up` in a temporary directory, spoken to as its users do, killed as they
-// fear.
+// fear. What is virtual another kind of stack does in its own way (tests/real); the rest is of this kind alone, or
+// stands on that.
 #pragma once
 #include "base/json.hpp"
 #include "http/message.hpp"
@@ -24,12 +25,16 @@ Ran shell(const std::string& command);
 class Stack {
   public:
     Stack();
-    ~Stack();
+    virtual ~Stack();
     Stack(const Stack&) = delete;
     Stack& operator=(const Stack&) = delete;
 
     // Starts whatever does not run. `crash_at`: see base/crash_point.hpp; only a server that is started by this call.
-    void up(const std::string& crash_at = {});
+    virtual void up(const std::string& crash_at = {});
+    virtual std::string api_url() const;
+    virtual std::string token() const;
+    virtual std::string kubeconfig() const;  // its path
+    virtual std::string database() const;    // of the CMS: a connection string
     // The command-line program against this stack: "create mydb --wait".
     Ran cli(const std::string& arguments) const;
     // With the stack's token unless headers say otherwise. A server that is away: status 0.
@@ -83,7 +88,7 @@ class Stack {
     std::string broken_invariants() const;
     // Kubernetes objects labelled as the product's, "Kind name" each; volumes on disk; pods' processes.
     std::vector<std::string> objects() const;
-    std::vector<std::string> volumes() const;
+    virtual std::vector<std::string> volumes() const;
 
     // POST, and the operation's id (fails the test unless 202). A single member, unless `more` says something about
     // replication.
@@ -98,8 +103,11 @@ class Stack {
     std::string environment_more;  // "NAME=value", for what is started from now on
     std::string binaries;
 
+  protected:
+    // "NAME=value …", for the command-line program.
+    virtual std::string environment() const;
+
   private:
-    std::string environment() const;
     http::Response send(const std::string& url, http::Request request, std::chrono::milliseconds patience) const;
     void control_cms(const std::string& action) const;
     Extra start_server(int port, const ExtraOptions& options);
