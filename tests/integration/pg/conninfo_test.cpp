@@ -6,7 +6,7 @@ using namespace toygres;
 
 TEST_CASE("conninfo: a password is added to a URL that has none, and to keywords") {
     CHECK(pg::with_password("postgresql://toygres@cms/postgres?sslmode=require", Secret("it's")).value() ==
-          "user='toygres' host='cms' dbname='postgres' sslmode='require' password='it\\'s'");
+          "user='toygres' dbname='postgres' host='cms' sslmode='require' password='it\\'s'");
     CHECK(pg::with_password("host=/run dbname='a b'", Secret("p")).value() == "dbname='a b' host='/run' password='p'");
 }
 
