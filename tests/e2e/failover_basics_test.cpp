@@ -88,7 +88,8 @@ TEST_CASE(
     remove(db);
 }
 
-TEST_CASE("secrets: no password of a replicated instance in the CMS, in a log, in ps, in the topology", "[failover]") {
+TEST_CASE("secrets: no password of a replicated instance in the CMS, in a log, in ps, in the topology",
+          "[failover][local]") {
     const auto& db = at_rest();
     const auto superuser = db.secret(db.k8s_name() + "-superuser", "password");
     const auto replication = db.secret(db.k8s_name() + "-replication", "password");
