@@ -172,6 +172,7 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
     const auto& record = instance.record;
     Output out{.state = enum_name(record.state), .epoch = record.epoch, .revision = record.revision};
     if (instance.row.state == "deleted" || instance.row.state == "deleting") co_return out;
+    services.sessions.note_reign(in.instance.k8s_name, record.epoch);
     co_await apply_topology(services, instance);
     auto& watch = services.watch(in.instance);
     MemberObjects objects(services, instance.spec);

@@ -25,6 +25,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 
@@ -42,6 +43,14 @@ constexpr auto retry_interval = 500ms;
 int cannot_start(const Error& error) {
     log::error("server.cannot_start", {{"code", error.code}, {"message", error.message}});
     return 1;
+}
+
+// A fleet's sessions are more files than a process may have unless it asks.
+void raise_file_limit() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 // Waits for the database as long as nobody says stop; SIGTERM still has its default action here.
@@ -311,6 +320,7 @@ int start(ServerConfig config) {
 
 int run_server(const ServerConfig& config) {
     std::signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
     try {
         return start(config);
     } catch (...) {
