@@ -41,7 +41,8 @@ InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& c
       agent_image_(std::move(agent_image)),
       storage_class_(std::move(storage_class)),
       scratch_(std::move(scratch_directory)),
-      agents_(cluster.executor(), cluster) {
+      agents_(cluster.executor(), cluster),
+      pods_(cluster) {
     std::filesystem::create_directories(scratch_);
     std::filesystem::permissions(scratch_, std::filesystem::perms::owner_all);
 }
@@ -92,7 +93,7 @@ kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape, const Json
 MemberWatch& InstanceServices::watch(const InstanceRef& instance) {
     drop_unwatched();
     auto& watched = watches_[instance.k8s_name];
-    if (!watched.members) watched.members = std::make_unique<MemberWatch>(kube, agents_, instance);
+    if (!watched.members) watched.members = std::make_unique<MemberWatch>(kube, agents_, pods_, instance);
     watched.asked_for_at = std::chrono::steady_clock::now();
     return *watched.members;
 }

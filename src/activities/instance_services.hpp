@@ -7,6 +7,7 @@
 #include "kube/agents.hpp"
 #include "kube/client.hpp"
 #include "kube/manifests.hpp"
+#include "kube/pods.hpp"
 #include "pg/pool.hpp"
 #include "runtime/host/client.hpp"
 
@@ -71,6 +72,7 @@ class InstanceServices {
     std::string scratch_;  // CA files for libpq
     std::map<std::string, InstanceEndpoint> endpoints_;
     kube::Agents agents_;
+    kube::Pods pods_;
     struct Watched {
         std::unique_ptr<MemberWatch> members;
         std::chrono::steady_clock::time_point asked_for_at;

@@ -26,43 +26,48 @@ std::int64_t ms_since(std::chrono::steady_clock::time_point then) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - then).count();
 }
 
-bool is_running(const Json& pod) {
-    if (pod.value("/metadata/deletionTimestamp"_json_pointer, Json()).is_string()) return false;
-    const auto containers = pod.value("/status/containerStatuses"_json_pointer, Json::array());
-    return std::ranges::any_of(containers, [](const Json& c) {
-        return c.value("name", "") == "postgres" && c.value("/state/running"_json_pointer, Json()).is_object();
-    });
-}
-
 bool serves(const ha::MemberView& view) {
     return view.status && view.status->ready && view.status->state == ha::AgentState::running;
 }
 
 }  // namespace
 
-MemberWatch::MemberWatch(kube::Client& kube, kube::Agents& agents, InstanceRef instance)
-    : kube_(kube), agents_(agents), instance_(std::move(instance)) {}
+MemberWatch::MemberWatch(kube::Client& kube, kube::Agents& agents, kube::Pods& pods, InstanceRef instance)
+    : kube_(kube), agents_(agents), pods_(pods), instance_(std::move(instance)) {}
+
+void MemberWatch::note_pods(const std::vector<kube::PodFacts>& pods) {
+    for (auto& [name, member] : members_) {
+        const auto pod = std::ranges::find(pods, name, &kube::PodFacts::member);
+        member.running = pod != pods.end() && pod->running;
+        if (pod == pods.end()) {
+            member.pod_uid.clear();
+            member.address.clear();
+            member.label.clear();
+            continue;
+        }
+        member.pod_uid = pod->uid;
+        member.address = pod->address;
+        member.label = pod->role;
+    }
+}
 
 asio::awaitable<void> MemberWatch::read_pods() {
     const auto pods = co_await kube_.list(kube::resource("Pod", instance_.ns, ""),
                                           {.labels = kube::instance_selector(instance_.k8s_name)});
     pods_read_at_ = Clock::now();
     if (!pods) co_return;
-    for (auto& [name, member] : members_) {
-        const auto pod = std::ranges::find_if(pods->items, [&](const Json& p) {
-            return kube::text_at(p, "/metadata/labels/toygres.io~1member") == name;
-        });
-        member.running = pod != pods->items.end() && is_running(*pod);
-        if (pod == pods->items.end()) {
-            member.pod_uid.clear();
-            member.address.clear();
-            member.label.clear();
-            continue;
-        }
-        member.pod_uid = kube::text_at(*pod, "/metadata/uid");
-        member.address = kube::text_at(*pod, "/status/podIP");
-        member.label = kube::text_at(*pod, "/metadata/labels/toygres.io~1role");
-    }
+    std::vector<kube::PodFacts> facts;
+    for (const auto& pod : pods->items) facts.push_back(kube::facts_of(pod));
+    note_pods(facts);
+}
+
+// While all is well what was told of the pods will do; where an agent does not answer, or a label was just set, the API
+// is asked.
+asio::awaitable<void> MemberWatch::refresh_pods() {
+    const auto told = at_rest_ ? pods_.told(instance_.ns, instance_.k8s_name) : std::nullopt;
+    if (!told) co_return co_await read_pods();
+    pods_read_at_ = Clock::now();
+    note_pods(*told);
 }
 
 asio::awaitable<void> MemberWatch::ask(const std::string& name, std::chrono::milliseconds max_age,
@@ -133,7 +138,7 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
     for (const auto& name : record.members) members_[name].ordinal = ha::number_of(name);
     std::erase_if(members_,
                   [&](const auto& m) { return std::ranges::find(record.members, m.first) == record.members.end(); });
-    if (ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_max).count()) co_await read_pods();
+    if (ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_max).count()) co_await refresh_pods();
 
     ha::Observation seen;
     for (const auto& name : record.members) seen[name];
@@ -163,6 +168,7 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
         view.gone = !view.status && !member.running;
     }
     note_replication(record, seen);
+    at_rest_ = std::ranges::all_of(seen, [](const auto& m) { return serves(m.second); });
     co_return seen;
 }
 
@@ -191,6 +197,7 @@ asio::awaitable<void> MemberWatch::keep_labels(const ha::Record& record, const h
     std::ranges::sort(changes, {}, [](const auto& change) { return change.second == ha::Role::primary; });
     for (const auto& [name, role] : changes) {
         auto& member = members_[name];
+        at_rest_ = false;
         auto patched = co_await kube_.patch(
             kube::resource("Pod", instance_.ns, kube::member_pod(instance_.k8s_name, member.ordinal)),
             kube::PatchType::merge, kube::role_label_patch(role));

@@ -5,6 +5,7 @@
 #include "ha/model.hpp"
 #include "kube/agents.hpp"
 #include "kube/client.hpp"
+#include "kube/pods.hpp"
 
 #include <chrono>
 #include <map>
@@ -14,7 +15,7 @@ namespace toygres::activities {
 
 class MemberWatch {
   public:
-    MemberWatch(kube::Client& kube, kube::Agents& agents, InstanceRef instance);
+    MemberWatch(kube::Client& kube, kube::Agents& agents, kube::Pods& pods, InstanceRef instance);
 
     // Asks all agents at once; looks at the pods when one does not answer, and now and then.
     asio::awaitable<ha::Observation> look(const ha::Record& record, std::chrono::milliseconds max_age);
@@ -38,7 +39,9 @@ class MemberWatch {
         Clock::time_point served_at = Clock::now();
     };
     void begin_look();
+    void note_pods(const std::vector<kube::PodFacts>& pods);
     asio::awaitable<void> read_pods();
+    asio::awaitable<void> refresh_pods();
     bool note_followers(const ha::Record& record, const ha::AgentStatus& primary);
     void note_replication(const ha::Record& record, ha::Observation& seen);
     asio::awaitable<void> ask(const std::string& name, std::chrono::milliseconds max_age,
@@ -46,12 +49,14 @@ class MemberWatch {
 
     kube::Client& kube_;
     kube::Agents& agents_;
+    kube::Pods& pods_;
     InstanceRef instance_;
     std::map<std::string, Member> members_;
     Clock::time_point looked_at_ = Clock::now();
     Clock::time_point replicated_at_ = Clock::now();
     ha::Lsn written_{};  // by the primary, at the last look
     Clock::time_point pods_read_at_{};
+    bool at_rest_ = false;  // all members served at the last look, and no label has changed since
 };
 
 }  // namespace toygres::activities
