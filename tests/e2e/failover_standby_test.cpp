@@ -36,6 +36,7 @@ TEST_CASE(
     db.scale(primary, 0);
     db.scale(standby, 1);
     CHECK(eventually([&] { return db.blocked().contains("no standby is proven"); }));
+    REQUIRE(eventually([&] { return db.members_labelled("replica") == Strings{standby}; }));
     db.check_refused("failover", {}, "not_failover_safe");
     CHECK(db.epoch() == epoch);
     CHECK(db.primary() == primary);

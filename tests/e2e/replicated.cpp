@@ -197,8 +197,8 @@ Ran Replicated::evict(const std::string& member) const {
     const auto eviction = Json{
         {"apiVersion", "policy/v1"}, {"kind", "Eviction"}, {"metadata", {{"name", member + "-0"}, {"namespace", ns}}}};
     return shell(
-        fmt::format("echo '{}' | KUBECONFIG={}/cluster/kubeconfig {} create --raw "
-                    "/api/v1/namespaces/{}/pods/{}-0/eviction -f -",
+        fmt::format("(echo '{}' | KUBECONFIG={}/cluster/kubeconfig {} create --raw "
+                    "/api/v1/namespaces/{}/pods/{}-0/eviction -f -)",
                     eviction.dump(), stack_.directory, kubectl_program(), ns, member));
 }
 
