@@ -15,7 +15,7 @@ endforeach()
 file(GLOB agent_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/base/*.cpp ${CMAKE_SOURCE_DIR}/src/http/*.cpp
   ${CMAKE_SOURCE_DIR}/src/ha/*.cpp ${CMAKE_SOURCE_DIR}/src/kube/*.cpp ${CMAKE_SOURCE_DIR}/src/agent/*.cpp)
 # The templates are the control plane's.
-list(FILTER agent_sources EXCLUDE REGEX "/kube/(template|manifests|certificates|agents)\\.cpp$")
+list(FILTER agent_sources EXCLUDE REGEX "/kube/(template|manifests|certificates|agents|trouble)\\.cpp$")
 add_executable(toygres-agent ${agent_sources})
 target_link_libraries(toygres-agent PRIVATE toygres_static_options fmt::fmt-header-only CLI11::CLI11 Boost::headers
   nlohmann_json::nlohmann_json Threads::Threads ${agent_libraries})

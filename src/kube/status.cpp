@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <utility>
 
 namespace toygres::kube {
 namespace {
@@ -46,7 +47,20 @@ KubeStatus read_status(const http::Response& response) {
     return out;
 }
 
-std::pair<ErrorKind, const char*> classify(int status, const std::string& reason) {
+// Kubernetes has no field that tells a used-up quota and a refusal by admission from other refusals: its words are all
+// there is. A webhook gives any status it likes.
+std::optional<std::pair<ErrorKind, const char*>> classify_admission(int status, const std::string& message) {
+    if (status < 400 || status >= 500) return std::nullopt;
+    if (status == 403 && message.contains("exceeded quota"))
+        return std::pair(ErrorKind::transient, "kube_quota_exceeded");
+    const bool by_webhook = message.contains("admission webhook \"") && message.contains("denied the request");
+    const bool by_policy = message.contains("ValidatingAdmissionPolicy '") && message.contains("denied request");
+    if (by_webhook || by_policy) return std::pair(ErrorKind::transient, "kube_denied");
+    return std::nullopt;
+}
+
+std::pair<ErrorKind, const char*> classify(int status, const std::string& reason, const std::string& message) {
+    if (const auto refused = classify_admission(status, message)) return *refused;
     switch (status) {
         case 401:
             return {ErrorKind::forbidden, "kube_unauthorized"};
@@ -73,7 +87,7 @@ std::pair<ErrorKind, const char*> classify(int status, const std::string& reason
 Error status_error(const std::string& action, const http::Response& response) {
     auto status = read_status(response);
     if (status.reason.empty()) status.reason = fmt::format("HTTP {}", response.status);
-    const auto [kind, code] = classify(response.status, status.reason);
+    const auto [kind, code] = classify(response.status, status.reason, status.message);
     Error error{kind,
                 code,
                 fmt::format("{}: {}: {}", action, status.reason, status.message),

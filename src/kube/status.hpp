@@ -12,6 +12,8 @@ namespace toygres::kube {
 // "apply StatefulSet toygres/mydb-1"; it opens the message, Kubernetes' reason follows.
 //   404 not_found/"kube_not_found"      409 conflict/"kube_already_exists" or "kube_conflict"
 //   401 forbidden/"kube_unauthorized"   403 forbidden/"kube_forbidden"
+//   a quota that is used up transient/"kube_quota_exceeded", an admission webhook or policy that refuses
+//   transient/"kube_denied": either may think better of it
 //   400, 413, 415, 422 invalid/"kube_invalid", details {"causes": [{"field", "message", "reason"}]}
 //   410 transient/"kube_expired"        429 transient/"kube_throttled"
 //   504 timeout/"kube_timed_out"        other 5xx transient/"kube_unavailable"
