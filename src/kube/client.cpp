@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds retry_delay_first{100};
 constexpr int list_page = 500;
+constexpr int conflicts_max = 5;    // of an apply with other writers of the object
+constexpr int list_starts_max = 3;  // of a list whose pages expire while they are read
 constexpr const char* json_type = "application/json";
 
 struct Call {
@@ -220,13 +222,20 @@ asio::awaitable<Result<Listing>> Client::list(ResourceRef collection, Selection 
     if (!path) co_return std::unexpected(path.error());
     Listing out;
     std::string next;
-    do {
+    int starts = 1;
+    for (bool more = true; more;) {
         const auto query = Query()
                                .add("labelSelector", selection.labels)
                                .add("fieldSelector", selection.fields)
                                .add("limit", std::to_string(list_page))
                                .add("continue", next);
         auto page = co_await impl->send_json({"list " + collection.describe(), "GET", *path + query.text()});
+        if (!page && page.error().code == "kube_expired" && !next.empty() && starts < list_starts_max) {
+            ++starts;
+            out = {};
+            next.clear();
+            continue;
+        }
         if (!page) co_return std::unexpected(page.error());
         for (auto& item : (*page)["items"]) {
             // The items of a list come without what every single object has.
@@ -236,7 +245,8 @@ asio::awaitable<Result<Listing>> Client::list(ResourceRef collection, Selection 
         }
         out.resource_version = resource_version_of(*page);
         next = page->value(Json::json_pointer("/metadata/continue"), std::string());
-    } while (!next.empty());
+        more = !next.empty();
+    }
     co_return out;
 }
 
@@ -258,8 +268,15 @@ asio::awaitable<Result<Applied>> Client::apply(Json object, bool force) {
     const auto before = co_await impl->send_json({"get " + ref.describe(), "GET", path});
     if (!before && before.error().kind != ErrorKind::not_found) co_return std::unexpected(before.error());
     const auto query = Query().add("fieldManager", impl->settings.field_manager).add("force", force ? "true" : "false");
-    auto after = co_await impl->send_json(
-        {"apply " + ref.describe(), "PATCH", path + query.text(), object.dump(), "application/apply-patch+yaml"});
+    const Call call{"apply " + ref.describe(), "PATCH", path + query.text(), object.dump(),
+                    "application/apply-patch+yaml"};
+    auto after = co_await impl->send_json(call);
+    // With force nobody's fields are in the way: another write came between the server's reading and its writing.
+    for (int attempt = 0; force && !after && after.error().code == "kube_conflict" && attempt < conflicts_max;
+         ++attempt) {
+        co_await impl->pause(attempt, std::nullopt);
+        after = co_await impl->send_json(call);
+    }
     if (!after) co_return std::unexpected(after.error());
     const bool created = !before;
     const bool changed = created || resource_version_of(*before) != resource_version_of(*after);

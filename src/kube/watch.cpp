@@ -35,7 +35,8 @@ class Watcher {
         while (!stopped_) {
             if (Clock::now() >= deadline_) co_return std::unexpected(timed_out());
             progress_ = false;
-            const auto done = version_.empty() ? co_await relist() : co_await follow();
+            const bool listing = version_.empty();
+            const auto done = listing ? co_await relist() : co_await follow();
             if (stopped_) break;
             if (!done && done.error().code == "kube_expired")
                 version_.clear();
@@ -43,10 +44,9 @@ class Watcher {
                 co_return std::unexpected(done.error());
             else if (!done)
                 last_error_ = done.error().message;
-            if (done || progress_) {
-                backoff = backoff_first;
-                if (done) continue;
-            }
+            // A list is no progress: where every watch has expired at once, lists would follow each other without end.
+            if (progress_ || (done && !listing)) backoff = backoff_first;
+            if (done) continue;
             asio::steady_timer timer(client_.executor());
             timer.expires_at(std::min(Clock::now() + backoff, deadline_));
             co_await timer.async_wait(use);

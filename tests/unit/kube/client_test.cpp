@@ -114,6 +114,39 @@ TEST_CASE("kube client: throttling is waited out as the server asks, a bounded n
     CHECK(api.requests.size() == 6);
 }
 
+TEST_CASE("kube client: an apply between whose reading and writing another came is made again, so many times") {
+    FakeApi api;
+    Client client(api.io.get_executor(), api.access());
+    const auto conflict = FakeApi::status(409, "Conflict", "the object has been modified");
+    api.answer(200, config_map);
+    api.answer(409, conflict);
+    api.answer(409, conflict);
+    api.answer(200, moved(config_map, "7"));
+    CHECK(api.run(client.apply(config_map))->changed);
+    CHECK(api.requests.size() == 4);
+    CHECK(api.requests[3].body == api.requests[1].body);
+    // Fields that others own are not in the way of one who did not mean to take them.
+    api.answer(200, config_map);
+    api.answer(409, conflict);
+    CHECK(api.run(client.apply(config_map, false)).error().code == "kube_conflict");
+    CHECK(api.requests.size() == 6);
+}
+
+TEST_CASE("kube client: a list whose pages have expired is begun anew") {
+    FakeApi api;
+    Client client(api.io.get_executor(), api.access());
+    auto first = FakeApi::list(7, {FakeApi::pod("a", 1)});
+    first["metadata"]["continue"] = "n";
+    api.answer(200, first);
+    api.answer(410, FakeApi::status(410, "Expired", "The provided continue parameter is too old"));
+    api.answer(200, FakeApi::list(9, {FakeApi::pod("a", 1), FakeApi::pod("b", 8)}));
+    const auto listing = api.run(client.list(resource("Pod", "ns", "")));
+    REQUIRE(listing);
+    CHECK(listing->items.size() == 2);
+    CHECK(listing->resource_version == "9");
+    CHECK_FALSE(api.requests[2].target.contains("continue"));
+}
+
 TEST_CASE("kube client: a server that is not there is transient") {
     FakeApi api;
     auto access = api.access();
