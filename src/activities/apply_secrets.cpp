@@ -1,6 +1,7 @@
 #include "activities/apply_secrets.hpp"
 
 #include "activities/instance_services.hpp"
+#include "activities/trouble_note.hpp"
 #include "base/crash_point.hpp"
 #include "cms/instances.hpp"
 #include "kube/inspect.hpp"
@@ -18,10 +19,7 @@ asio::awaitable<std::optional<CertificatePair>> present_ca(InstanceServices& ser
                               value_or_raise(kube::secret_value(secret, "ca.key"))};
 }
 
-}  // namespace
-
-asio::awaitable<ApplySecrets::Output> ApplySecrets::run(runtime::ActivityContext& ctx, Input in) {
-    auto& services = ctx.service<InstanceServices>();
+asio::awaitable<ApplySecrets::Output> apply(InstanceServices& services, InstanceShape in) {
     std::optional<Secret> password;
     {
         auto lease = value_or_raise(co_await services.pool->acquire());
@@ -31,7 +29,7 @@ asio::awaitable<ApplySecrets::Output> ApplySecrets::run(runtime::ActivityContext
     const auto spec = services.spec(in);
     const auto objects = value_or_raise(kube::secret_objects(
         services.templates, spec, kube::make_secrets(spec, std::move(password), co_await present_ca(services, spec))));
-    Output out{0};
+    ApplySecrets::Output out{0};
     for (const auto& object : objects) {
         auto made = co_await services.kube.create(object);
         if (made)
@@ -41,6 +39,12 @@ asio::awaitable<ApplySecrets::Output> ApplySecrets::run(runtime::ActivityContext
         crash_point("effect.apply");
     }
     co_return out;
+}
+
+}  // namespace
+
+asio::awaitable<ApplySecrets::Output> ApplySecrets::run(runtime::ActivityContext& ctx, Input in) {
+    co_return co_await telling_trouble(ctx, apply(ctx.service<InstanceServices>(), std::move(in)));
 }
 
 }  // namespace toygres::activities

@@ -1,6 +1,7 @@
 #include "activities/deploy_postgres.hpp"
 
 #include "activities/instance_services.hpp"
+#include "activities/trouble_note.hpp"
 #include "base/crash_point.hpp"
 #include "cms/instances.hpp"
 
@@ -12,12 +13,9 @@ asio::awaitable<Json> placement_of(InstanceServices& services, std::string insta
     co_return value_or_raise(co_await cms::get_instance(*lease, std::move(instance))).placement;
 }
 
-}  // namespace
-
-asio::awaitable<DeployPostgres::Output> DeployPostgres::run(runtime::ActivityContext& ctx, Input in) {
-    auto& services = ctx.service<InstanceServices>();
+asio::awaitable<DeployPostgres::Output> deploy(InstanceServices& services, InstanceShape in) {
     const auto spec = services.spec(in, co_await placement_of(services, in.instance));
-    Output out{0};
+    DeployPostgres::Output out{0};
     for (auto& object : value_or_raise(kube::instance_objects(services.templates, spec, kube::first_topology(spec)))) {
         // The topology is made once; from then on it follows the record.
         if (object.value("kind", "") == "ConfigMap") {
@@ -30,6 +28,12 @@ asio::awaitable<DeployPostgres::Output> DeployPostgres::run(runtime::ActivityCon
         crash_point("effect.apply");
     }
     co_return out;
+}
+
+}  // namespace
+
+asio::awaitable<DeployPostgres::Output> DeployPostgres::run(runtime::ActivityContext& ctx, Input in) {
+    co_return co_await telling_trouble(ctx, deploy(ctx.service<InstanceServices>(), std::move(in)));
 }
 
 }  // namespace toygres::activities

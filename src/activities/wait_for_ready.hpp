@@ -1,5 +1,5 @@
-// Waits, by a watch, until a member's pod is Ready. Errors: invalid/"pod_cannot_start" with the Kubernetes reason,
-// timeout/"kube_wait_timed_out" with what the pod waits for.
+// Waits, by a watch, until a member's pod is Ready; meanwhile the operation's progress tells why it is not. Errors:
+// invalid/"pod_cannot_start" with the Kubernetes reason, conflict/"member_not_ready" with it in message and details.
 #pragma once
 #include "activities/instance_ref.hpp"
 #include "base/json.hpp"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ostream>
 
 namespace toygres::cli {
@@ -57,7 +58,9 @@ std::string stage_of(const Json& operation) {
     if (progress == operation.end() || !progress->is_object()) return "accepted";
     auto stage = text_at(*progress, "stage");
     if (stage.empty()) stage = text_at(*progress, "replication");
-    return stage.empty() ? "accepted" : stage;
+    if (stage.empty()) stage = "accepted";
+    const auto trouble = trouble_of(operation);
+    return trouble.empty() ? stage : fmt::format("{}; {}", stage, trouble);
 }
 
 Error failure_of(const Json& operation) {
@@ -70,6 +73,16 @@ Error failure_of(const Json& operation) {
 }
 
 }  // namespace
+
+std::string trouble_of(const Json& operation) {
+    const auto progress = operation.find("progress");
+    if (progress == operation.end() || !progress->is_object()) return {};
+    auto out = text_at(*progress, "reason");
+    if (const auto message = text_at(*progress, "message"); !message.empty())
+        out += (out.empty() ? "" : ": ") + message;
+    std::ranges::replace(out, '\n', ' ');
+    return out;
+}
 
 std::string activity_of(const Json& operation) {
     const auto kind = text_at(operation, "kind");

@@ -11,6 +11,9 @@ namespace toygres::cli {
 // those of the API; trouble on the way to the server only after a minute of it.
 Result<Json> wait_for_operation(Session& session, const Json& operation, std::chrono::milliseconds timeout);
 
+// What keeps a running operation waiting: "ImagePullBackOff: postgres: no such image"; empty when nothing does.
+std::string trouble_of(const Json& operation);
+
 // "create_instance" and "mydb": "creating mydb".
 std::string activity_of(const Json& operation);
 

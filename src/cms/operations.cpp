@@ -12,7 +12,7 @@ using pg::Query;
 
 #define TOYGRES_OPERATION_COLUMNS                                                                                    \
     "p.id, p.kind, p.instance_id, i.user_name, p.orchestration, p.state, p.caller, p.request_id, p.request_digest, " \
-    "o.custom_status, p.result, p.error, p.created_at, p.finished_at FROM operations p "                             \
+    "o.custom_status, p.result, p.error, p.created_at, p.finished_at, p.trouble FROM operations p "                  \
     "JOIN instances i ON i.id = p.instance_id LEFT JOIN orchestrations o ON o.id = p.orchestration "
 
 constexpr Query insert_query{"cms.insert_operation",
@@ -47,6 +47,16 @@ constexpr Query cancel_query{
     "UPDATE operations SET state = 'cancelled', error = $3, finished_at = clock_timestamp() "
     "WHERE instance_id = $1 AND id <> $2 AND state = 'running' AND kind NOT IN ('create_instance', 'delete_instance')"};
 
+// What its orchestration says, and while it runs what Kubernetes keeps it waiting for.
+Json progress_of(const pg::Row& row) {
+    auto out = row.get<Json>(9);
+    const auto trouble = row.get<Json>(14);
+    if (row.text(5) != "running" || !trouble.is_object()) return out;
+    if (!out.is_object()) out = Json::object();
+    out.update(trouble);
+    return out;
+}
+
 Operation to_operation(const pg::Row& row) {
     return {.id = row.get<std::string>(0),
             .kind = row.get<std::string>(1),
@@ -57,7 +67,7 @@ Operation to_operation(const pg::Row& row) {
             .caller = row.get<std::string>(6),
             .request_id = row.get<std::string>(7),
             .request_digest = row.get<std::string>(8),
-            .progress = row.get<Json>(9),
+            .progress = progress_of(row),
             .result = row.get<Json>(10),
             .error = row.get<Json>(11),
             .created_at = row.get<Timestamp>(12),

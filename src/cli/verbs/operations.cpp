@@ -47,6 +47,7 @@ int operation(Session& session, const OperationOptions& options) {
                                     {"Instance", text_at(o, "instance")},
                                     {"State", text_at(o, "state")},
                                     {"Stage", stage_of(o)},
+                                    {"Waits For", text_at(o, "state") == "running" ? trouble_of(o) : ""},
                                     {"Error", error_of(o)},
                                     {"Orchestration", text_at(o, "orchestration")},
                                     {"Caller", text_at(o, "caller")},

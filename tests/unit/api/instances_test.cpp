@@ -55,6 +55,24 @@ TEST_CASE("create: is accepted with an operation, and everything of it is record
     CHECK(value_or_raise(world.sealer.open(sealed[0].text(1), k8s_name)).reveal() == "correct horse");
 }
 
+TEST_CASE("operations: what Kubernetes keeps one waiting for is its progress while it runs") {
+    World world;
+    const auto created = json_of(world.call("POST", "/api/v1/instances", {{"name", "mydb"}}));
+    const auto id = created.at("/operation/id"_json_pointer).get<std::string>();
+    const auto progress = [&] {
+        return json_of(world.call("GET", "/api/v1/operations/" + id)).value("progress", Json::object());
+    };
+    CHECK_FALSE(progress().contains("reason"));
+    world.sql(R"(UPDATE operations SET trouble = '{"reason": "ImagePullBackOff", "message": "no such image"}')");
+    CHECK(progress().at("reason") == "ImagePullBackOff");
+    CHECK(progress().at("message") == "no such image");
+    world.sql(R"(UPDATE orchestrations SET custom_status = '{"stage": "starting PostgreSQL"}')");
+    CHECK(progress().at("stage") == "starting PostgreSQL");
+    CHECK(progress().at("reason") == "ImagePullBackOff");
+    world.sql("UPDATE operations SET state = 'failed', finished_at = now()");
+    CHECK_FALSE(progress().contains("reason"));
+}
+
 TEST_CASE("create: a placement is kept with the instance and told") {
     World world;
     const Json placement = {{"spread", "zone"},

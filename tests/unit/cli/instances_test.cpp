@@ -131,6 +131,21 @@ TEST_CASE("create --wait: tells each stage once and ends with the address") {
     CHECK_FALSE(outcome.err.contains("\033"));
 }
 
+TEST_CASE("create --wait: tells what Kubernetes keeps it waiting for") {
+    int looks = 0;
+    FakeServer server([&](const http::Request& request) {
+        if (request.method == "POST") return json(accepted(), 202);
+        if (!request.target.contains("/operations/")) return json(an_instance("mydb", "running"));
+        auto operation = an_operation(++looks > 2 ? "succeeded" : "running", "starting PostgreSQL");
+        operation["progress"]["reason"] = "ImagePullBackOff";
+        operation["progress"]["message"] = "postgres: no such\nimage";
+        return json(operation);
+    });
+    const auto outcome = on(server, {"create", "mydb", "--wait"});
+    CHECK(outcome.code == 0);
+    CHECK(outcome.err.contains("creating mydb: starting PostgreSQL; ImagePullBackOff: postgres: no such image ("));
+}
+
 TEST_CASE("create --wait: a failure is exit code 4 with its reason, a time-out 5") {
     FakeServer failing(Creation({"running:starting PostgreSQL", "failed"}));
     const auto failed = on(failing, {"create", "mydb", "--wait"});
