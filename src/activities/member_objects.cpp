@@ -3,6 +3,7 @@
 #include "base/crash_point.hpp"
 #include "base/log.hpp"
 #include "kube/inspect.hpp"
+#include "kube/trouble.hpp"
 
 namespace toygres::activities {
 namespace {
@@ -32,20 +33,31 @@ asio::awaitable<bool> MemberObjects::is_complete(const std::string& member) {
     co_return true;
 }
 
-asio::awaitable<void> MemberObjects::make(const ha::Record& record, const ha::Observation& seen) {
+asio::awaitable<void> MemberObjects::make_one(const ha::Record& record, const std::string& name) {
+    if (co_await is_complete(name)) co_return;
+    log::info("member.applied", {{"member", name}});
+    const auto* standby = ha::standby_of(record, name);
+    spec_.zone = standby != nullptr ? standby->zone : std::nullopt;
+    for (auto& object : value_or_raise(kube::member_objects(services_.templates, spec_, ha::number_of(name)))) {
+        value_or_raise(co_await services_.kube.apply(std::move(object)));
+        crash_point("effect.member");
+    }
+}
+
+asio::awaitable<void> MemberObjects::make(const ha::Record& record, const ha::Observation& seen,
+                                          MemberTroubles& troubles) {
     if (std::chrono::steady_clock::now() - made_at_ < make_interval) co_return;
     for (const auto& name : record.members) {
         const auto view = seen.find(name);
         if (view == seen.end() || !view->second.gone) continue;
         if (!is_new(record, name) && view->second.silent_ms < reapply_after_ms) continue;
         made_at_ = std::chrono::steady_clock::now();
-        if (co_await is_complete(name)) continue;
-        log::info("member.applied", {{"member", name}});
-        const auto* standby = ha::standby_of(record, name);
-        spec_.zone = standby != nullptr ? standby->zone : std::nullopt;
-        for (auto& object : value_or_raise(kube::member_objects(services_.templates, spec_, ha::number_of(name)))) {
-            value_or_raise(co_await services_.kube.apply(std::move(object)));
-            crash_point("effect.member");
+        // What cannot be made now is tried again: the others are looked after meanwhile.
+        try {
+            co_await make_one(record, name);
+        } catch (const ErrorException& e) {
+            note_failure(e.error());
+            troubles.note(name, kube::trouble_of(e.error()));
         }
     }
 }
@@ -71,13 +83,8 @@ void MemberObjects::note_failure(const Error& error) const {
     log::warning("member.not_kept", {{"k8s_name", spec_.k8s_name}, {"code", error.code}, {"message", error.message}});
 }
 
-asio::awaitable<void> MemberObjects::keep(const ha::Record& record, ha::Observation& seen) {
-    // What cannot be made or deleted now is tried again: the others are looked after meanwhile.
-    try {
-        co_await make(record, seen);
-    } catch (const ErrorException& e) {
-        note_failure(e.error());
-    }
+asio::awaitable<void> MemberObjects::keep(const ha::Record& record, ha::Observation& seen, MemberTroubles& troubles) {
+    co_await make(record, seen, troubles);
     const auto removed = ha::removed_members(record);
     if (removed.empty() || std::chrono::steady_clock::now() - erased_at_ < erase_interval) co_return;
     erased_at_ = std::chrono::steady_clock::now();

@@ -2,6 +2,7 @@
 // volume comes back empty, to be cloned into), deleted for those that left.
 #pragma once
 #include "activities/instance_services.hpp"
+#include "activities/member_troubles.hpp"
 #include "ha/model.hpp"
 
 #include <chrono>
@@ -13,12 +14,13 @@ class MemberObjects {
   public:
     MemberObjects(InstanceServices& services, kube::InstanceSpec spec) : services_(services), spec_(std::move(spec)) {}
 
-    // Failures are logged, and tried again at a later call. Notes in `seen` which of the removed members Kubernetes has
-    // nothing of any more.
-    asio::awaitable<void> keep(const ha::Record& record, ha::Observation& seen);
+    // Failures are logged and noted in `troubles`, and tried again at a later call. Notes in `seen` which of the
+    // removed members Kubernetes has nothing of any more.
+    asio::awaitable<void> keep(const ha::Record& record, ha::Observation& seen, MemberTroubles& troubles);
 
   private:
-    asio::awaitable<void> make(const ha::Record& record, const ha::Observation& seen);
+    asio::awaitable<void> make(const ha::Record& record, const ha::Observation& seen, MemberTroubles& troubles);
+    asio::awaitable<void> make_one(const ha::Record& record, const std::string& name);
     asio::awaitable<bool> is_complete(const std::string& member);
     asio::awaitable<bool> erase(const std::string& member);
     void note_failure(const Error& error) const;

@@ -33,7 +33,16 @@ bool serves(const ha::MemberView& view) {
 }  // namespace
 
 MemberWatch::MemberWatch(kube::Client& kube, kube::Agents& agents, kube::Pods& pods, InstanceRef instance)
-    : kube_(kube), agents_(agents), pods_(pods), instance_(std::move(instance)) {}
+    : kube_(kube), agents_(agents), pods_(pods), instance_(std::move(instance)), troubles_(kube, instance_) {}
+
+std::int64_t MemberWatch::note_kubernetes(bool serves, Clock::time_point began) {
+    if (serves) {
+        kubernetes_failed_at_.reset();
+        return 0;
+    }
+    if (!kubernetes_failed_at_) kubernetes_failed_at_ = began;
+    return ms_since(*kubernetes_failed_at_);
+}
 
 void MemberWatch::note_pods(const std::vector<kube::PodFacts>& pods) {
     for (auto& [name, member] : members_) {

@@ -2,6 +2,7 @@
 // the looks of the monitor; lost with the process, which then looks longer before it believes that something is down.
 #pragma once
 #include "activities/instance_ref.hpp"
+#include "activities/member_troubles.hpp"
 #include "ha/model.hpp"
 #include "kube/agents.hpp"
 #include "kube/client.hpp"
@@ -9,6 +10,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace toygres::activities {
@@ -23,6 +25,9 @@ class MemberWatch {
     // from all others. The primary's label goes first when there is no primary. Failures are tried again at the next
     // look.
     asio::awaitable<void> keep_labels(const ha::Record& record, const ha::Observation& seen);
+    MemberTroubles& troubles() { return troubles_; }
+    // Of a look that began then: whether the Kubernetes API served it. How long it has not by now, in ms.
+    std::int64_t note_kubernetes(bool serves, std::chrono::steady_clock::time_point began);
 
   private:
     using Clock = std::chrono::steady_clock;
@@ -56,6 +61,8 @@ class MemberWatch {
     Clock::time_point replicated_at_ = Clock::now();
     ha::Lsn written_{};  // by the primary, at the last look
     Clock::time_point pods_read_at_{};
+    std::optional<Clock::time_point> kubernetes_failed_at_;
+    MemberTroubles troubles_;
     bool at_rest_ = false;  // all members served at the last look, and no label has changed since
 };
 

@@ -3,6 +3,7 @@
 #include "activities/instance_services.hpp"
 #include "activities/member_objects.hpp"
 #include "activities/member_watch.hpp"
+#include "activities/trouble_note.hpp"
 #include "base/crash_point.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
@@ -10,6 +11,8 @@
 #include "cms/replication.hpp"
 #include "ha/model.hpp"
 #include "kube/inspect.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -22,6 +25,7 @@ using namespace std::chrono_literals;
 constexpr auto motion_max = 2min;
 // A primary that has been silent for less is asked again before an operator is told that it does not serve.
 constexpr std::int64_t unsure_max_ms = 2'000;
+constexpr int conflicts_max = 5;  // with other writers of the topology, before the next look
 
 struct Instance {
     cms::Instance row;
@@ -61,27 +65,50 @@ asio::awaitable<Instance> load(InstanceServices& services, const InstanceRef& re
         stored.read_at};
 }
 
-// The topology of the record, unless the cluster has it or a newer one. Two writers never undo each other: the older
-// one's write fails by the resourceVersion.
-asio::awaitable<void> apply_topology(InstanceServices& services, const Instance& instance) {
+// The topology of the record, unless the cluster has it or a newer one. Two writers never undo each other: a write
+// fails by the resourceVersion when another came between, which may have been nothing of ours (kube_conflict).
+asio::awaitable<Result<void>> apply_topology_once(InstanceServices& services, const Instance& instance) {
     const auto ref = kube::resource("ConfigMap", instance.spec.ns, kube::topology_config_map(instance.spec.k8s_name));
     const auto wanted = ha::topology_of(instance.record);
     auto object = value_or_raise(kube::topology_object(services.templates, instance.spec, wanted));
     auto present = co_await services.kube.get(ref);
-    if (!present && present.error().kind != ErrorKind::not_found) throw ErrorException(present.error());
+    if (!present && present.error().kind != ErrorKind::not_found) co_return std::unexpected(present.error());
     if (!present) {
         auto made = co_await services.kube.create(std::move(object));
-        if (!made && made.error().code != "kube_already_exists") throw ErrorException(made.error());
+        if (!made && made.error().code != "kube_already_exists") co_return std::unexpected(made.error());
         crash_point("effect.topology");
-        co_return;
+        co_return Result<void>();
     }
     const auto text = kube::text_at(*present, "/data/" + std::string(ha::topology_key));
     const auto there = ha::parse_topology(text);
-    if (there && ha::reign_of(*there) > ha::reign_of(wanted)) co_return;
-    if (text == ha::format_topology(wanted)) co_return;
+    if (there && ha::reign_of(*there) > ha::reign_of(wanted)) co_return Result<void>();
+    if (text == ha::format_topology(wanted)) co_return Result<void>();
     object["metadata"]["resourceVersion"] = (*present)["metadata"]["resourceVersion"];
-    value_or_raise(co_await services.kube.replace(std::move(object)));
+    auto written = co_await services.kube.replace(std::move(object));
+    if (!written) co_return std::unexpected(written.error());
     crash_point("effect.topology");
+    co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> apply_topology(InstanceServices& services, const Instance& instance) {
+    auto applied = co_await apply_topology_once(services, instance);
+    for (int again = 0; again < conflicts_max && !applied && applied.error().code == "kube_conflict"; ++again)
+        applied = co_await apply_topology_once(services, instance);
+    co_return applied;
+}
+
+// A Kubernetes API that has failed for a while is told of once; the alert ends with the first look that gets through.
+bool look_for_outage(const Instance& instance, const Error& error, std::int64_t failing_ms,
+                     WatchInstance::Output& out) {
+    const bool told = std::ranges::any_of(instance.alerts, [](const ha::Alert& a) { return a.kind == "kubernetes"; });
+    if (told || !error.retryable() || failing_ms < ha::trouble_alert_ms) return false;
+    const auto trouble = kube::trouble_of(error);
+    auto alerts = instance.alerts;
+    alerts.push_back({"kubernetes", "", "the Kubernetes API does not serve: " + trouble.message, trouble.reason});
+    out.alerts = encode(alerts);
+    out.blocked = instance.blocked;
+    out.blocked_is_news = true;
+    return true;
 }
 
 // While roles change every tenth of a second counts; otherwise the agents are asked once a second.
@@ -130,6 +157,17 @@ std::optional<std::int64_t> lag_of(const ha::Record& record, const ha::Observati
     return worst;
 }
 
+// Who waits for an operation on this instance hears why a member does not come. The look does not wait for the CMS.
+void tell_operations(InstanceServices& services, MemberWatch& watch, const std::string& orchestration,
+                     const ha::Observation& seen) {
+    const auto view = std::ranges::find_if(seen, [](const auto& m) { return m.second.trouble.has_value(); });
+    auto trouble = view == seen.end() ? std::nullopt : view->second.trouble;
+    if (trouble) trouble->message = fmt::format("{}: {}", view->first, trouble->message);
+    if (watch.troubles().is_news(orchestration, trouble))
+        asio::co_spawn(services.kube.executor(), note_trouble(services, orchestration, std::move(trouble)),
+                       asio::detached);
+}
+
 // What calls for a step: an operator's request, granted or refused, or what is seen. false: nothing does.
 bool look_for_event(const Instance& instance, const ha::Observation& seen, WatchInstance::Output& out) {
     const auto& [request, record] = std::tie(instance.request, instance.record);
@@ -158,7 +196,9 @@ bool look_for_event(const Instance& instance, const ha::Observation& seen, Watch
 bool look_for_news(const Instance& instance, const ha::Observation& seen, WatchInstance::Output& out) {
     out.blocked = ha::blocked_because(instance.record, seen, instance.policy, instance.now());
     const auto alerts = ha::alerts_of(instance.record, seen, instance.policy, instance.alerts);
-    const auto same = [](const ha::Alert& a, const ha::Alert& b) { return a.kind == b.kind && a.member == b.member; };
+    const auto same = [](const ha::Alert& a, const ha::Alert& b) {
+        return a.kind == b.kind && a.member == b.member && a.reason == b.reason;
+    };
     const bool alerts_changed = !std::ranges::equal(alerts, instance.alerts, same);
     out.alerts = alerts_changed ? encode(alerts) : Json();
     return alerts_changed || out.blocked != instance.blocked;
@@ -173,8 +213,13 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
     Output out{.state = enum_name(record.state), .epoch = record.epoch, .revision = record.revision};
     if (instance.row.state == "deleted" || instance.row.state == "deleting") co_return out;
     services.sessions.note_reign(in.instance.k8s_name, record.epoch);
-    co_await apply_topology(services, instance);
     auto& watch = services.watch(in.instance);
+    const auto applied = co_await apply_topology(services, instance);
+    const auto failing_ms = watch.note_kubernetes(applied.has_value(), instance.began);
+    if (!applied) {
+        if (!look_for_outage(instance, applied.error(), failing_ms, out)) throw ErrorException(applied.error());
+        co_return out;
+    }
     MemberObjects objects(services, instance.spec);
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(in.duration_ms);
     asio::steady_timer timer(co_await asio::this_coro::executor);
@@ -182,7 +227,9 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
         const bool moving = in_motion(instance) || instance.request.has_value();
         auto seen = co_await watch.look(record, moving ? 20ms : 500ms);
         co_await watch.keep_labels(record, seen);
-        co_await objects.keep(record, seen);
+        co_await objects.keep(record, seen, watch.troubles());
+        watch.troubles().see(record, seen);
+        tell_operations(services, watch, ctx.orchestration(), seen);
         if (look_for_event(instance, seen, out)) {
             out.evidence = in_short(seen);
             out.lag_bytes = lag_of(record, seen);

@@ -37,6 +37,7 @@ Json view(const cms::Instance& instance, const cms::Replication& replication) {
                 {"lag_bytes", replication.lag_bytes ? Json(*replication.lag_bytes) : Json()},
                 {"checked_at", replication.checked_at ? Json(format_rfc3339(*replication.checked_at)) : Json()},
                 {"blocked", replication.blocked ? Json(*replication.blocked) : Json()},
+                {"alerts", replication.alerts},
                 {"members", Json::array()},
                 {"updated_at", format_rfc3339(replication.updated_at)}};
     for (const auto& member : record.members)

@@ -46,6 +46,17 @@ std::optional<Alert> disk(const std::string& member, const AgentStatus& status, 
                              *status.disk_total_bytes >> 20, member)};
 }
 
+// Whoever has just begun to look knows nothing yet of what is down.
+constexpr std::int64_t unknown_ms = 2 * trouble_alert_ms;
+
+std::optional<Alert> trouble(const std::string& member, const MemberView& view, const Alert* active) {
+    if (view.down_ms == 0) return std::nullopt;
+    if (!view.trouble) return active != nullptr && view.down_ms < unknown_ms ? std::optional(*active) : std::nullopt;
+    if (active == nullptr && view.trouble_ms < trouble_alert_ms) return std::nullopt;
+    return Alert{"member_trouble", member,
+                 fmt::format("{}: {}: {}", member, view.trouble->reason, view.trouble->message), view.trouble->reason};
+}
+
 }  // namespace
 
 std::vector<Alert> alerts_of(const Record& record, const Observation& seen, const Policy& policy,
@@ -65,6 +76,7 @@ std::vector<Alert> alerts_of(const Record& record, const Observation& seen, cons
         else if (member != record.primary)
             add(lag(record, member, *primary, policy, lagging));
         const auto* view = view_of(seen, member);
+        if (view != nullptr) add(trouble(member, *view, find(active, "member_trouble", member)));
         const auto* full = find(active, "disk_low", member);
         if (view == nullptr || !view->status)
             add(full != nullptr ? std::optional(*full) : std::nullopt);

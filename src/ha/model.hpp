@@ -8,6 +8,7 @@
 #include "ha/agent_status.hpp"
 #include "ha/lsn.hpp"
 #include "ha/topology.hpp"
+#include "ha/trouble.hpp"
 
 #include <map>
 #include <optional>
@@ -168,8 +169,11 @@ struct MemberView {
     std::int64_t unreplicated_ms = 0;   // of the primary: since an armed member last acknowledged; 0: one does
     std::int64_t astray_ms = 0;         // of a standby: since the primary last saw it get on; 0: it does
     bool erased = false;                // of a removed one: Kubernetes has nothing of it any more
+    std::optional<Trouble> trouble{};   // why Kubernetes does not bring it up; none: not known, or nothing is wrong
+    std::int64_t trouble_ms = 0;        // since it has been in trouble
 };
-BOOST_DESCRIBE_STRUCT(MemberView, (), (status, silent_ms, down_ms, gone, unreplicated_ms, astray_ms, erased))
+BOOST_DESCRIBE_STRUCT(MemberView, (),
+                      (status, silent_ms, down_ms, gone, unreplicated_ms, astray_ms, erased, trouble, trouble_ms))
 // Of the members, and of those that are removed.
 using Observation = std::map<std::string, MemberView>;
 
@@ -242,11 +246,14 @@ Result<Event> event_for(const Request& request, const Record& record, const Obse
 
 // Something that people should look at, for as long as it lasts.
 struct Alert {
-    std::string kind;    // lag | unprotected | disk_low
+    std::string kind;    // lag | unprotected | disk_low | member_trouble | kubernetes
     std::string member;  // empty: of the instance
     std::string message;
+    std::optional<std::string> reason{};  // Kubernetes' own, of what it does not get on with
 };
-BOOST_DESCRIBE_STRUCT(Alert, (), (kind, member, message))
+BOOST_DESCRIBE_STRUCT(Alert, (), (kind, member, message, reason))
+// Trouble that lasts for less is what happens while things come and go.
+inline constexpr std::int64_t trouble_alert_ms = 15'000;
 // All that the observation gives reason for, one of each kind and member. One that is `active` lasts until things are
 // clearly better, and while nothing is known.
 std::vector<Alert> alerts_of(const Record& record, const Observation& seen, const Policy& policy,

@@ -23,7 +23,6 @@ asio::awaitable<Response> get_replication(Call& call) {
         co_await call.read([&](pg::Connection& db) { return cms::list_failovers(db, instance.id, failovers_shown); });
     auto out = view(instance, stored);
     out["policy"] = stored.policy;
-    out["alerts"] = stored.alerts;
     out["failovers"] = encode(failovers);
     co_return json_response(out);
 }
