@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 constexpr const char* protection = "kubernetes.io/pvc-protection";
 // How soon to look again at a claim that processes without a pod still use.
 constexpr std::chrono::milliseconds look_again{20};
+constexpr std::chrono::seconds provision_again{2};  // a volume that could not be made
 
 class VolumeController : public Controller {
   public:
@@ -45,8 +46,11 @@ class VolumeController : public Controller {
         const auto path = node_->volume_directory(key.ns, key.name);
         std::error_code error;
         fs::create_directories(path, error);
-        if (error || ::chmod(path.c_str(), 0777) != 0)
-            return node_->events.warning(claim, "volume-controller", "ProvisioningFailed", std::strerror(errno));
+        if (error || ::chmod(path.c_str(), 0777) != 0) {
+            node_->events.warning(claim, "volume-controller", "ProvisioningFailed",
+                                  path + ": " + (error ? error.message() : std::strerror(errno)));
+            return enqueue_after(key, provision_again);
+        }
         const auto volume = "pvc-" + uid_of(claim);
         const auto size = field_at(claim, "spec.resources.requests");
         Object spec = {{"capacity", size},
