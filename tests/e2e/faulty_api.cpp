@@ -23,9 +23,13 @@ asio::awaitable<void> pause(std::chrono::milliseconds time) {
     co_await timer.async_wait(asio::use_awaitable);
 }
 
+Json status_of(int status, const std::string& reason, const std::string& message) {
+    return {{"kind", "Status"},   {"apiVersion", "v1"}, {"status", "Failure"},
+            {"message", message}, {"reason", reason},   {"code", status}};
+}
+
 http::Response refusal(int status, const std::string& reason) {
-    const Json body = {{"kind", "Status"},    {"apiVersion", "v1"}, {"status", "Failure"},
-                       {"message", "faulty"}, {"reason", reason},   {"code", status}};
+    const auto body = status_of(status, reason, "faulty");
     http::Response out{status, {{"Content-Type", "application/json"}}, body.dump()};
     if (status == 429) out.headers.set("Retry-After", "1");
     return out;
@@ -83,6 +87,55 @@ asio::awaitable<void> FaultyApi::handle(http::Exchange& exchange) {
         co_await pass_on(exchange);
 }
 
+void FaultyApi::refuse(const std::string& method, const std::string& part, int status, const std::string& reason,
+                       const std::string& message, http::Headers headers) {
+    headers.set("Content-Type", "application/json");
+    const std::scoped_lock lock(mutex_);
+    rules_.push_back({method, part, {status, std::move(headers), status_of(status, reason, message).dump()}});
+}
+
+void FaultyApi::admit_all() {
+    const std::scoped_lock lock(mutex_);
+    rules_.clear();
+}
+
+void FaultyApi::show_pods(std::function<void(Json&)> as) {
+    const std::scoped_lock lock(mutex_);
+    pods_as_ = std::move(as);
+}
+
+std::vector<std::string> FaultyApi::asked(const std::string& beginning) const {
+    const std::scoped_lock lock(mutex_);
+    std::vector<std::string> out;
+    for (const auto& request : asked_)
+        if (request.starts_with(beginning)) out.push_back(request);
+    return out;
+}
+
+std::optional<http::Response> FaultyApi::refusal_of(const http::Request& request) {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& rule : rules_)
+        if (rule.method == request.method && request.target.contains(rule.part)) {
+            ++refused_;
+            return rule.answer;
+        }
+    asked_.push_back(request.method + " " + request.target);
+    return std::nullopt;
+}
+
+http::Response FaultyApi::as_shown(const http::Request& request, http::Response answer) {
+    const std::scoped_lock lock(mutex_);
+    if (!pods_as_ || request.method != "GET" || answer.status != 200 || !request.target.contains("/pods"))
+        return answer;
+    auto body = Json::parse(answer.body, nullptr, false);
+    if (!body.is_object()) return answer;
+    if (body.contains("items"))
+        for (auto& pod : body["items"]) pods_as_(pod);
+    else
+        pods_as_(body);
+    return {200, {{"Content-Type", "application/json"}}, body.dump()};
+}
+
 asio::awaitable<void> FaultyApi::fail(http::Exchange& exchange) {
     static constexpr std::array<std::pair<int, const char*>, 4> failures = {
         {{500, "InternalError"}, {503, "ServiceUnavailable"}, {429, "TooManyRequests"}, {504, "Timeout"}}};
@@ -91,12 +144,13 @@ asio::awaitable<void> FaultyApi::fail(http::Exchange& exchange) {
 }
 
 asio::awaitable<void> FaultyApi::pass_on(http::Exchange& exchange) {
-    ++passed_on_;
     auto request = exchange.request();
+    if (auto refused = refusal_of(request)) co_return co_await exchange.respond(*std::move(refused));
+    ++passed_on_;
     if (!token_.empty()) request.headers.set("Authorization", "Bearer " + token_);
     if (request.target.contains("watch=")) co_return co_await pass_on_watch(exchange, std::move(request));
-    auto answer = co_await upstream_->send(std::move(request), 30s);
-    co_await exchange.respond(answer ? *std::move(answer) : refusal(503, "ServiceUnavailable"));
+    auto answer = co_await upstream_->send(request, 30s);
+    co_await exchange.respond(answer ? as_shown(request, *std::move(answer)) : refusal(503, "ServiceUnavailable"));
 }
 
 asio::awaitable<void> FaultyApi::pass_on_watch(http::Exchange& exchange, http::Request request) {
@@ -112,6 +166,12 @@ asio::awaitable<void> FaultyApi::pass_on_watch(http::Exchange& exchange, http::R
     };
     const auto hand_over = [&]() -> asio::awaitable<void> {
         while (mood_ == Mood::well && !(pipe.ended && pipe.pieces.empty())) {
+            if (expire_watches_) {
+                ++expired_;
+                const auto gone = status_of(410, "Expired", "too old resource version: 1 (2)");
+                (void)co_await exchange.write(Json{{"type", "ERROR"}, {"object", gone}}.dump() + "\n");
+                co_return;
+            }
             if (pipe.pieces.empty()) {
                 co_await pause(5ms);
                 continue;

@@ -396,6 +396,36 @@ TEST_CASE("alerts: lag, a full disk and a primary alone are each one alert until
     CHECK(alerts_of(r, seen, {}, {}).front().kind == "unprotected");
 }
 
+TEST_CASE("alerts: what Kubernetes does not bring up is told when it lasts, until the member serves") {
+    const auto r = synced_of_three();
+    auto seen = healthy_of(r);
+    auto& view = seen["db-3"];
+    view.status.reset();
+    view.down_ms = 20'000;
+    view.trouble = Trouble{"ImagePullBackOff", "postgres: no such image"};
+    view.trouble_ms = trouble_alert_ms - 1;
+    CHECK(alerts_of(r, seen, {}, {}).empty());
+    view.trouble_ms = trouble_alert_ms;
+    auto found = alerts_of(r, seen, {}, {});
+    REQUIRE(found.size() == 1);
+    CHECK(found.front().kind == "member_trouble");
+    CHECK(found.front().member == "db-3");
+    CHECK(found.front().reason == "ImagePullBackOff");
+    CHECK(found.front().message == "db-3: ImagePullBackOff: postgres: no such image");
+    view.trouble = Trouble{"Unschedulable", "no node"};
+    view.trouble_ms = 1;
+    CHECK(alerts_of(r, seen, {}, found).front().reason == "Unschedulable");
+    // Another server has just begun to look: it knows nothing yet.
+    view.trouble.reset();
+    view.down_ms = 1;
+    CHECK(alerts_of(r, seen, {}, found).size() == 1);
+    view.down_ms = 10 * trouble_alert_ms;
+    CHECK(alerts_of(r, seen, {}, found).empty());
+    view.trouble = Trouble{"Unschedulable", "no node"};
+    view.down_ms = 0;
+    CHECK(alerts_of(r, seen, {}, found).empty());
+}
+
 TEST_CASE("records and requests of the release before are read") {
     auto record = encode(record_in(State::synced));
     for (const auto* added : {"standbys", "last_number"}) CHECK_FALSE(record.contains(added));
