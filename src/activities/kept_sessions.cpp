@@ -7,8 +7,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What only a log-in shows (no free slot, an expired certificate) is seen within this time.
-constexpr auto session_age_max = 10min;
+// What only a log-in shows (no free slot, an expired certificate) is seen within half a minute. Sessions that began
+// together, after a restart say, do not end together.
+std::chrono::seconds age_max(const pg::Connection& session) {
+    return 20s + std::chrono::seconds(session.backend_pid() % 11);
+}
 constexpr auto idle_max = 2min;
 constexpr auto drop_interval = 10s;
 
@@ -28,7 +31,8 @@ std::unique_ptr<KeptSession> KeptSessions::take(const std::string& k8s_name) {
     const auto it = sessions_.find(k8s_name);
     if (it == sessions_.end() || !it->second.session) return nullptr;
     auto session = std::move(it->second.session);
-    if (Clock::now() - session->opened_at > session_age_max || session->connection->stale()) return nullptr;
+    if (Clock::now() - session->opened_at > age_max(*session->connection) || session->connection->stale())
+        return nullptr;
     return session;
 }
 
