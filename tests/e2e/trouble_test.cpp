@@ -289,6 +289,31 @@ TEST_CASE("the API server does not answer for two minutes: the instance serves o
 }
 
 TEST_CASE(
+    "trouble that does not go: creations fail when their time is over, with Kubernetes' reason, and nothing is left",
+    "[.][trouble][slow]") {
+    auto& stack = shared_stack();
+    FaultyApi api(stack.directory);
+    const Stack::StandIn server(
+        stack, {.kubeconfig = api.kubeconfig(), .environment = {"TOYGRES_AGENT_IMAGE=registry.example/nothing:1"}});
+    api.refuse("PATCH", "/persistentvolumeclaims/full-", 403, "Forbidden", "x is forbidden: exceeded quota: disks");
+    const std::pair<std::string, std::string> full{"full", stack.create("full")};
+    const std::pair<std::string, std::string> missing{"missing", stack.create("missing")};
+    for (const auto& [name, id] : {full, missing}) {
+        const auto ended = stack.wait_operation(id, 400);
+        INFO(ended.dump());
+        CHECK(ended.at("state") == "failed");
+        const auto& error = ended.at("error");
+        CHECK(error.at("code") == (name == "full" ? "kube_quota_exceeded" : "member_not_ready"));
+        CHECK(error.at("message").get<std::string>().contains(name == "full" ? "exceeded quota: disks"
+                                                                             : "ImagePullBackOff: agent: "));
+        const auto k8s_name = k8s_name_of(stack, name);
+        for (const auto& object : stack.objects()) CHECK_FALSE(object.contains(k8s_name));
+        CHECK(stack.wait_operation(stack.remove(name)).at("state") == "succeeded");
+    }
+    CHECK(stack.broken_invariants().empty());
+}
+
+TEST_CASE(
     "the primary's node is gone and its pod stays in Terminating: a failover, NodeNotReady is told, nothing is deleted "
     "by us, and the old primary comes back with its node",
     "[trouble]") {
