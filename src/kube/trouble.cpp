@@ -49,21 +49,6 @@ bool is_on_a_lost_node(const Json& pod) {
 
 std::string name_of(const Json& object) { return text_at(object, "/metadata/name"); }
 
-std::optional<Trouble> trouble_of_deletion(const Json& pod, Timestamp at) {
-    if (is_on_a_lost_node(pod))
-        return Trouble{"NodeNotReady", fmt::format("Pod {} is to be deleted, and its node {} does not answer: it stays "
-                                                   "until the node is back or is deleted",
-                                                   name_of(pod), text_at(pod, "/spec/nodeName"))};
-    const auto due = text_at(pod, "/metadata/deletionTimestamp");
-    const auto parsed = parse_rfc3339(due);
-    if (!parsed || at < *parsed + end_margin) return std::nullopt;
-    std::string holders;
-    for (const auto& finalizer : items_at(pod, "/metadata/finalizers"))
-        if (finalizer.is_string()) holders += (holders.empty() ? "" : ", ") + finalizer.get<std::string>();
-    return Trouble{"Terminating", fmt::format("Pod {} should have been gone at {}{}", name_of(pod), due,
-                                              holders.empty() ? "" : "; it is held by " + holders)};
-}
-
 std::string joined(std::string first, const std::string& second) {
     if (second.empty()) return first;
     return first.empty() ? second : first + ": " + second;
@@ -111,6 +96,22 @@ asio::awaitable<std::optional<Trouble>> claim_trouble(Client& client, std::strin
 }
 
 }  // namespace
+
+std::optional<Trouble> trouble_of_deletion(const Json& object, Timestamp at) {
+    if (text_at(object, "/kind") == "Pod" && is_on_a_lost_node(object))
+        return Trouble{"NodeNotReady", fmt::format("Pod {} is to be deleted, and its node {} does not answer: it stays "
+                                                   "until the node is back or is deleted",
+                                                   name_of(object), text_at(object, "/spec/nodeName"))};
+    const auto due = text_at(object, "/metadata/deletionTimestamp");
+    const auto parsed = parse_rfc3339(due);
+    if (!parsed || at < *parsed + end_margin) return std::nullopt;
+    std::string holders;
+    for (const auto& finalizer : items_at(object, "/metadata/finalizers"))
+        if (finalizer.is_string()) holders += (holders.empty() ? "" : ", ") + finalizer.get<std::string>();
+    return Trouble{"Terminating",
+                   fmt::format("{} {} should have been gone at {}{}", text_at(object, "/kind"), name_of(object), due,
+                               holders.empty() ? "" : "; it is held by " + holders)};
+}
 
 std::optional<Trouble> trouble_of_pod(const Json& pod, Timestamp at) {
     if (!text_at(pod, "/metadata/deletionTimestamp").empty()) return trouble_of_deletion(pod, at);

@@ -14,6 +14,9 @@ namespace toygres::kube {
 // tells. `at`: now.
 std::optional<ha::Trouble> trouble_of_pod(const Json& pod, Timestamp at);
 
+// Of any object that is being deleted: what holds it ("Terminating") when it should have been gone for a while.
+std::optional<ha::Trouble> trouble_of_deletion(const Json& object, Timestamp at);
+
 // The newest of an object's events, when it tells of a failure. Probes that fail tell nothing: servers start so.
 std::optional<ha::Trouble> trouble_of_events(const std::vector<Json>& events);
 

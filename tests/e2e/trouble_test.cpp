@@ -224,6 +224,23 @@ TEST_CASE("watches that expire (410) all the time: a creation goes on by lists",
     check_made(stack, id, "expired");
 }
 
+TEST_CASE("a finalizer holds an object: a deletion tells which and waits, and ends when it goes", "[trouble]") {
+    auto& stack = shared_stack();
+    CHECK(stack.wait_operation(stack.create("held")).at("state") == "succeeded");
+    const auto service = kube::resource("Service", ns, k8s_name_of(stack, "held"));
+    const auto set_finalizers = [&](const Json& list) {
+        const Json change = {{"metadata", {{"finalizers", list}}}};
+        with_kube(stack, [&](kube::Client& client) { return client.patch(service, kube::PatchType::merge, change); });
+    };
+    set_finalizers(Json::array({"example.com/keep"}));
+    const auto id = stack.remove("held");
+    REQUIRE(waits_for(stack, id, "Terminating"));
+    CHECK(progress(stack, id, "message").contains("it is held by example.com/keep"));
+    set_finalizers(nullptr);
+    CHECK(stack.wait_operation(id).at("state") == "succeeded");
+    CHECK(stack.broken_invariants().empty());
+}
+
 TEST_CASE("somebody else writes to the topology's ConfigMap all the time: a switchover is made all the same",
           "[trouble]") {
     Scene s;

@@ -119,6 +119,10 @@ TEST_CASE("trouble: a pod whose end does not come tells what holds it") {
     REQUIRE(told);
     CHECK(told->reason == "Terminating");
     CHECK(told->message.contains("example.com/keep"));
+    const Json service = {{"kind", "Service"},
+                          {"metadata", {{"name", "db"}, {"deletionTimestamp", "2026-03-01T11:59:00Z"}}}};
+    CHECK(trouble_of_deletion(service, noon)->message == "Service db should have been gone at 2026-03-01T11:59:00Z");
+    CHECK_FALSE(trouble_of_deletion(service, parse_rfc3339("2026-03-01T11:59:10Z").value()));
 }
 
 TEST_CASE("trouble: of events the newest counts, and only when it tells of a failure") {
