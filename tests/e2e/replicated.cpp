@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 
@@ -77,8 +78,21 @@ bool Replicated::becomes(const std::string& wanted, int seconds) const {
     return became;
 }
 
+// A primary whose pod is told to stop serves on for a while, as if nothing were to happen.
+bool Replicated::is_to_stay(const std::string& member) const {
+    try {
+        const auto set = get("StatefulSet", member);
+        return set.at("spec").at("replicas") == 1 && kube::text_at(set, "/metadata/deletionTimestamp").empty() &&
+               kube::text_at(get("Pod", member + "-0"), "/metadata/deletionTimestamp").empty();
+    } catch (const ErrorException&) {
+        return false;
+    }
+}
+
 bool Replicated::is_whole() const {
-    const auto standbys = record().at("members").size() - 1;
+    const auto members = record().at("members").get<std::vector<std::string>>();
+    if (!std::ranges::all_of(members, [&](const auto& member) { return is_to_stay(member); })) return false;
+    const auto standbys = members.size() - 1;
     if (state() != "synced" || members_labelled("primary") != std::vector{primary()} ||
         members_labelled("replica").size() != standbys)
         return false;

@@ -86,6 +86,7 @@ class Replicated {
 
   private:
     std::string of_record(const std::string& expression) const;
+    bool is_to_stay(const std::string& member) const;
     Json get(const std::string& kind, const std::string& name) const;
     template <class F> auto with_kube(F&& use) const;
 
