@@ -117,7 +117,6 @@ void InstanceServices::forget_certificates(const std::string& k8s_name) {
 }
 
 void InstanceServices::forget(const std::string& k8s_name) {
-    sessions.drop(k8s_name);
     endpoints_.erase(k8s_name);
     std::error_code ignored;
     std::filesystem::remove(fmt::format("{}/{}.crt", scratch_, k8s_name), ignored);

@@ -1,7 +1,6 @@
 // What the activities work with: the database, the cluster, the templates, the sealing key. Made by src/app.
 #pragma once
 #include "activities/instance_ref.hpp"
-#include "activities/kept_sessions.hpp"
 #include "activities/member_watch.hpp"
 #include "base/secret.hpp"
 #include "kube/agents.hpp"
@@ -58,7 +57,6 @@ class InstanceServices {
     std::function<asio::awaitable<Result<void>>(Json alert)> post_alert;
 
     std::shared_ptr<pg::Pool> pool;
-    KeptSessions sessions;  // of the monitors
     kube::Client& kube;
     const kube::Templates& templates;
     const Sealer& sealer;
