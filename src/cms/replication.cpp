@@ -68,6 +68,10 @@ constexpr Query move_failover_query{
     "coalesce($5, data_loss_bytes), steps = steps || jsonb_build_object('status', $2::text, 'at', clock_timestamp()), "
     "completed_at = CASE WHEN $2 IN ('completed', 'failed') THEN clock_timestamp() END "
     "WHERE id = $1 AND completed_at IS NULL"};
+constexpr Query give_up_failovers_query{
+    "cms.give_up_failovers",
+    "UPDATE failovers SET status = 'failed', steps = steps || jsonb_build_object('status', 'failed', 'at', "
+    "clock_timestamp()), completed_at = clock_timestamp() WHERE instance_id = $1 AND completed_at IS NULL"};
 constexpr Query list_failovers_query{
     "cms.list_failovers",
     "SELECT id, kind, status, old_primary, new_primary, epoch, reason, data_loss_bytes, steps, started_at, "
@@ -214,6 +218,10 @@ asio::awaitable<Result<void>> move_failover(pg::Connection& tx, std::string id, 
                                             std::optional<std::string> new_primary, std::int64_t epoch,
                                             std::optional<std::int64_t> data_loss_bytes) {
     co_return co_await change(tx, move_failover_query, params(id, status, new_primary, epoch, data_loss_bytes));
+}
+
+asio::awaitable<Result<void>> give_up_failovers(pg::Connection& tx, std::string instance) {
+    co_return co_await change(tx, give_up_failovers_query, params(instance));
 }
 
 asio::awaitable<Result<std::vector<Failover>>> list_failovers(pg::Connection& db, std::string instance, int limit) {

@@ -109,6 +109,8 @@ asio::awaitable<Result<void>> begin_failover(pg::Connection& tx, std::string ins
 asio::awaitable<Result<void>> move_failover(pg::Connection& tx, std::string id, std::string status,
                                             std::optional<std::string> new_primary, std::int64_t epoch,
                                             std::optional<std::int64_t> data_loss_bytes);
+// Those under way fail: the instance is gone.
+asio::awaitable<Result<void>> give_up_failovers(pg::Connection& tx, std::string instance);
 
 // As the API shows it.
 struct Failover {

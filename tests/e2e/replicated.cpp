@@ -72,6 +72,16 @@ int Replicated::failovers() const {
     return std::stoi(of_record("(SELECT count(*) FROM failovers f WHERE f.instance_id = i.id)"));
 }
 
+int Replicated::completed_failovers() const {
+    return std::stoi(
+        of_record("(SELECT count(*) FROM failovers f WHERE f.instance_id = i.id AND f.status = 'completed')"));
+}
+
+int Replicated::open_failovers() const {
+    return std::stoi(
+        of_record("(SELECT count(*) FROM failovers f WHERE f.instance_id = i.id AND f.completed_at IS NULL)"));
+}
+
 bool Replicated::becomes(const std::string& wanted, int seconds) const {
     const bool became = eventually([&] { return state() == wanted; }, seconds);
     UNSCOPED_INFO(name_ << " is " << state() << ", wanted was " << wanted);

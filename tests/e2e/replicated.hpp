@@ -34,6 +34,9 @@ class Replicated {
     // The newest change of roles: {"kind", "status", "old_primary", "new_primary", "epoch", "data_loss_bytes"}; null.
     Json last_failover() const;
     int failovers() const;
+    // Without hand-overs and failovers that were given up.
+    int completed_failovers() const;
+    int open_failovers() const;
     bool becomes(const std::string& state, int seconds = 60) const;
     // Synced, with all members, each labelled as what it is; all standbys stream synchronously in this epoch.
     bool is_whole() const;

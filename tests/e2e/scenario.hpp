@@ -30,6 +30,7 @@ struct Scene {
     const std::string standby;
     const int epoch;
     const int failovers;
+    const int completed_failovers;
 };
 
 // The end of every case: writes go on, nothing acknowledged is missing, no two servers acknowledged at once, all is as
