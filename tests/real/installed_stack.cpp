@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace toygres::test {
 
@@ -17,10 +18,10 @@ constexpr auto ns = "toygres";
 constexpr auto installation = "toygres-installation";
 
 std::string wanted_kubeconfig() {
-    const char* path = std::getenv("TOYGRES_TEST_KUBECONFIG");
-    INFO("TOYGRES_TEST_KUBECONFIG names no kubeconfig of a cluster with toygres: ./dev test --real makes one");
-    REQUIRE((path != nullptr && *path != '\0'));
-    return path;
+    const auto link = std::filesystem::path(TOYGRES_BINARY_DIR) / "real.kubeconfig";
+    INFO(link << " leads to no cluster with toygres: tests/real/boot makes one");
+    REQUIRE(std::filesystem::exists(link));
+    return std::filesystem::canonical(link).string();
 }
 
 }  // namespace

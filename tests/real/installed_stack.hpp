@@ -1,5 +1,5 @@
 // A toygres that runs inside a real cluster, as tests/real/boot installs it, behind the face of the stack that the
-// end-to-end cases know. Found by the kubeconfig in TOYGRES_TEST_KUBECONFIG.
+// end-to-end cases know. Found by the kubeconfig that tests/real/boot leaves in the build.
 #pragma once
 #include "e2e/stack.hpp"
 #include "kube/client.hpp"

@@ -8,6 +8,16 @@ using namespace toygres;
 using namespace toygres::test;
 using namespace std::chrono_literals;
 
+namespace {
+
+// Of the instance "life"; other cases have theirs.
+Strings of_life(Strings names) {
+    std::erase_if(names, [](const std::string& name) { return !name.contains("life-"); });
+    return names;
+}
+
+}  // namespace
+
 TEST_CASE("in the cluster: create with a standby, connect verified, write, look, delete", "[real]") {
     auto& stack = installed_stack();
     const auto made = stack.cli("create life --wait");
@@ -30,8 +40,8 @@ TEST_CASE("in the cluster: create with a standby, connect verified, write, look,
     const auto gone = stack.cli("delete life --yes --wait");
     INFO(gone.output);
     CHECK(gone.code == 0);
-    CHECK(stack.objects().empty());
-    CHECK(eventually([&] { return stack.volumes().empty(); }));
+    CHECK(of_life(stack.objects()) == Strings());
+    CHECK(eventually([&] { return of_life(stack.volumes()).empty(); }));
     CHECK(stack.broken_invariants() == "");
 }
 
