@@ -101,11 +101,13 @@ class Fleet {
     HollowWorld world_;
     test::PostgresServer cms_;
     ControlPlane control_plane_;
+    double memory_before_mb_ = 0;  // of the server, with nothing to look after
 };
 
 void Fleet::wait_for_running(std::int64_t wanted) {
     const auto deadline = SteadyClock::now() + 60min;
     for (auto told = SteadyClock::now();;) {
+        control_plane_.require_alive();
         const auto states = states_of(cms_.conninfo());
         if (states.failed > 0)
             raise(ErrorKind::internal, "creation_failed", fmt::format("{} creations failed", states.failed));
@@ -130,6 +132,7 @@ void Fleet::set_up(Report& report) {
     report.heading(fmt::format("set-up: {} instances of two members, through the REST API", options_.instances));
     const auto began = SteadyClock::now();
     const auto before = load();
+    memory_before_mb_ = before.memory_mb;
     constexpr int batch = 200;
     for (int made = 0; made < options_.instances; made += batch) {
         std::vector<std::string> names;
@@ -166,10 +169,13 @@ void Fleet::watch(Report& report) {
     report.figure("server_cpu_ms_per_check", 1'000 * used.server_cpu_s / std::max(used.checks, 1.0),
                   "with all that is done between two checks");
     report.figure("server_memory_mb", used.memory_mb, "resident; bar 512, aim 256");
+    report.figure("server_memory_kb_per_instance", 1'024 * (used.memory_mb - memory_before_mb_) / n,
+                  "above what it had before the first; bar 256");
     report.figure("checks_per_s", used.checks / elapsed_s, fmt::format("{:.1f} are due", n / options_.interval_s));
     report.figure("late_p50_ms", used.late_ms(0.5), "");
     report.figure("late_p99_ms", used.late_ms(0.99), "a check after the interval since the last; bar 500, aim 200");
     report.figure("agent_asks_per_s", used.asks / elapsed_s, "");
+    report.figure("agent_words_per_s", used.words / elapsed_s, "told without being asked");
     report.figure("agent_sessions_per_s", used.agent_sessions / elapsed_s, "opened");
     report.figure("postgres_sessions_per_s", used.postgres_sessions / elapsed_s, "opened");
     const double hours = elapsed_s / 3'600;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -66,15 +67,25 @@ void ControlPlane::kill() {
     ::waitpid(pid_, nullptr, 0);
 }
 
+std::string ControlPlane::end_of_log() const {
+    const auto log = read_file(options_.directory + "/server.log").value_or("");
+    return log.substr(log.size() - std::min<std::size_t>(log.size(), 1'000));
+}
+
+void ControlPlane::require_alive() const {
+    siginfo_t ended{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0) return;
+    raise(ErrorKind::internal, "server_ended", "the server has ended; the end of its log:\n" + end_of_log());
+}
+
 void ControlPlane::wait_ready() {
     for (const auto deadline = SteadyClock::now() + 60s;;) {
         const auto answer = test::run(io, http_.send({.method = "GET", .target = "/readyz"}, 1s));
         if (answer && answer->status == 200) return;
-        if (SteadyClock::now() > deadline || ::waitpid(pid_, nullptr, WNOHANG) != 0) {
-            auto log = read_file(options_.directory + "/server.log").value_or("");
-            if (log.size() > 1'000) log = log.substr(log.size() - 1'000);
-            raise(ErrorKind::timeout, "server_not_ready", "the server does not get ready; the end of its log:\n" + log);
-        }
+        require_alive();
+        if (SteadyClock::now() > deadline)
+            raise(ErrorKind::timeout, "server_not_ready",
+                  "the server does not get ready; the end of its log:\n" + end_of_log());
         std::this_thread::sleep_for(20ms);
     }
 }

@@ -31,6 +31,8 @@ class ControlPlane {
     void start();
     // Until it says that it is ready. Throws timeout/"server_not_ready" with the end of its log.
     void wait_ready();
+    // Throws internal/"server_ended" with the end of its log when its process is no more.
+    void require_alive() const;
 
     // Creates these at once, `at_once_max` requests under way at any time; how long each answer took. Throws
     // internal/"api_refused" with the first answer that is no 202.
@@ -44,6 +46,7 @@ class ControlPlane {
 
   private:
     asio::awaitable<void> create_one(std::string name, std::string check_interval, double& took_ms);
+    std::string end_of_log() const;
     asio::awaitable<Result<http::Response>> call(std::string method, std::string target, Json body);
 
     ControlPlaneOptions options_;

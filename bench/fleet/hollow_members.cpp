@@ -14,6 +14,7 @@ constexpr unsigned short postgres_port = 5432;
 constexpr unsigned short agent_port = 8443;
 constexpr std::uint32_t ssl_request = 80'877'103;
 constexpr std::size_t head_bytes_max = 16 << 10;
+constexpr std::chrono::seconds sign_of_life_interval{1};
 
 // Counts what is open.
 class Open {
@@ -106,6 +107,23 @@ asio::awaitable<void> HollowMembers::serve_postgres(Tcp::socket socket) {
     co_await session.serve();
 }
 
+// As an agent does that nothing happens to.
+asio::awaitable<void> HollowMembers::tell(Stream& stream, const HollowNode::Place& place) {
+    std::string out = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    asio::steady_timer timer(io_);
+    for (std::string told;;) {
+        auto status = encode(instances_.status_of(instances_.get(place), place.member)).dump();
+        const auto line = status == told ? "\n" : status + "\n";
+        told = std::move(status);
+        out += fmt::format("{:x}\r\n{}\r\n", line.size(), line);
+        co_await asio::async_write(stream, asio::buffer(out), asio::use_awaitable);
+        out.clear();
+        ++sight_.words;
+        timer.expires_after(sign_of_life_interval);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
 asio::awaitable<void> HollowMembers::serve_agent(Tcp::socket socket) {
     const auto* place = place_of(node_, socket);
     if (place == nullptr || place->member.empty()) co_return;
@@ -121,7 +139,9 @@ asio::awaitable<void> HollowMembers::serve_agent(Tcp::socket socket) {
     for (std::string request;;) {
         const auto size = co_await asio::async_read_until(stream, asio::dynamic_buffer(request, head_bytes_max),
                                                           "\r\n\r\n", asio::use_awaitable);
+        const bool watches = request.starts_with("GET /status?watch ");
         request.erase(0, size);
+        if (watches) co_return co_await tell(stream, *place);
         auto& instance = instances_.get(*place);
         ++sight_.asks;
         if (place->member == instance.topology.primary) sight_.instance[instance.number].asked_at_ns = steady_ns();

@@ -20,6 +20,7 @@ class HollowMembers {
     asio::awaitable<void> accept(Tcp::acceptor& acceptor, bool agents);
     asio::awaitable<void> serve_postgres(Tcp::socket socket);
     asio::awaitable<void> serve_agent(Tcp::socket socket);
+    asio::awaitable<void> tell(Stream& stream, const HollowNode::Place& place);
 
     asio::io_context& io_;
     const HollowNode& node_;

@@ -38,8 +38,9 @@ double Load::late_ms(double fraction) const {
 }
 
 Load operator-(Load after, const Load& before) {
-    for (auto member : {&Load::server_cpu_s, &Load::cms_cpu_s, &Load::world_cpu_s, &Load::checks, &Load::asks,
-                        &Load::agent_sessions, &Load::postgres_sessions, &Load::business_rows, &Load::runtime_rows})
+    for (auto member :
+         {&Load::server_cpu_s, &Load::cms_cpu_s, &Load::world_cpu_s, &Load::checks, &Load::asks, &Load::words,
+          &Load::agent_sessions, &Load::postgres_sessions, &Load::business_rows, &Load::runtime_rows})
         after.*member -= before.*member;
     for (std::size_t ms = 0; ms < after.late.size(); ++ms) after.late[ms] -= before.late[ms];
     return after;
@@ -54,6 +55,7 @@ Load load_of(const Watched& watched, const Sight& sight) {
              .memory_mb = memory_mb_of(watched.server),
              .checks = static_cast<double>(sight.checks),
              .asks = static_cast<double>(sight.asks),
+             .words = static_cast<double>(sight.words),
              .agent_sessions = static_cast<double>(sight.agent_sessions),
              .postgres_sessions = static_cast<double>(sight.postgres_sessions),
              .business_rows = rows[1].as<double>(),

@@ -16,6 +16,7 @@ struct Load {
     double memory_mb = 0;  // of the server now, not a difference
     double checks = 0;
     double asks = 0;
+    double words = 0;  // told by agents without being asked
     double agent_sessions = 0;
     double postgres_sessions = 0;
     double business_rows = 0;  // inserted, updated or deleted in the CMS

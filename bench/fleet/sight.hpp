@@ -23,6 +23,7 @@ struct Sight {
     std::atomic<std::int64_t> instances;
     std::atomic<std::int64_t> checks;
     std::atomic<std::int64_t> asks;
+    std::atomic<std::int64_t> words;              // told by agents without being asked
     std::atomic<std::int64_t> postgres_sessions;  // opened so far
     std::atomic<std::int64_t> agent_sessions;
     std::atomic<std::int64_t> postgres_open;
