@@ -7,8 +7,7 @@
 #include "base/crash_point.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
-#include "cms/instances.hpp"
-#include "cms/replication.hpp"
+#include "cms/watched.hpp"
 #include "ha/model.hpp"
 #include "kube/inspect.hpp"
 
@@ -28,7 +27,7 @@ constexpr std::int64_t unsure_max_ms = 2'000;
 constexpr int conflicts_max = 5;  // with other writers of the topology, before the next look
 
 struct Instance {
-    cms::Instance row;
+    std::string state;
     ha::Record record;
     ha::Policy policy;
     std::optional<ha::Request> request;
@@ -48,21 +47,23 @@ struct Instance {
 
 asio::awaitable<Instance> load(InstanceServices& services, const InstanceRef& ref) {
     auto lease = value_or_raise(co_await services.pool->acquire());
-    auto row = value_or_raise(co_await cms::get_instance(*lease, ref.instance));
-    auto stored = value_or_raise(co_await cms::get_replication(*lease, ref.instance));
-    const auto fleet = value_or_raise(co_await cms::get_fleet_failover(*lease));
+    auto row = value_or_raise(co_await cms::get_watched(*lease, ref.instance));
+    auto& stored = row.replication;
     auto record = decode<ha::Record>(stored.record);
     auto policy = decode<ha::Policy>(stored.policy);
-    policy.paused_for_all = !fleet.automatic;
+    policy.paused_for_all = !row.automatic_failover;
     auto spec = services.spec({ref.instance, row.name, ref.k8s_name, ref.ns, row.postgres_version, row.storage_size_gb,
                                row.use_load_balancer, static_cast<int>(record.members.size())},
                               row.placement);
-    co_return Instance{
-        std::move(row),    std::move(record),
-        std::move(policy), stored.request.is_null() ? std::nullopt : std::optional(decode<ha::Request>(stored.request)),
-        stored.blocked,    decode<std::vector<ha::Alert>>(stored.alerts),
-        stored.updated_at, std::move(spec),
-        stored.read_at};
+    co_return Instance{std::move(row.state),
+                       std::move(record),
+                       std::move(policy),
+                       stored.request.is_null() ? std::nullopt : std::optional(decode<ha::Request>(stored.request)),
+                       stored.blocked,
+                       decode<std::vector<ha::Alert>>(stored.alerts),
+                       stored.updated_at,
+                       std::move(spec),
+                       stored.read_at};
 }
 
 // The topology of the record, unless the cluster has it or a newer one. Two writers never undo each other: a write
@@ -211,7 +212,7 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
     const auto instance = co_await load(services, in.instance);
     const auto& record = instance.record;
     Output out{.state = enum_name(record.state), .epoch = record.epoch, .revision = record.revision};
-    if (instance.row.state == "deleted" || instance.row.state == "deleting") co_return out;
+    if (instance.state == "deleted" || instance.state == "deleting") co_return out;
     auto& watch = services.watch(in.instance);
     const auto applied = co_await apply_topology(services, instance);
     const auto failing_ms = watch.note_kubernetes(applied.has_value(), instance.began);

@@ -3,6 +3,7 @@
 #include "cms/operations.hpp"
 #include "cms/replication.hpp"
 #include "cms/tokens.hpp"
+#include "cms/watched.hpp"
 #include "support/catch.hpp"
 #include "support/postgres.hpp"
 #include "support/run.hpp"
@@ -248,6 +249,39 @@ TEST_CASE("cms: a replication record changes only from what was seen, with its e
     CHECK(c.refused("UPDATE replication_events SET message = 'x'") == "TG002");
     CHECK(c.refused("DELETE FROM replication") == "TG002");
     CHECK(c.refused("UPDATE replication SET record = jsonb_set(record, '{failover_safe}', 'true')") == "23514");
+}
+
+TEST_CASE("cms: a monitor reads its instance, its record and what holds for all in one query") {
+    Cms c;
+    const auto id = c.reserve("db");
+    CHECK(c.ask(cms::get_watched(*c.connection, id)).error().code == "instance_not_found");
+    const auto stored = record("synced", 1, 3, "db-1", {"db-2"}, true);
+    value_or_raise(c.ask(cms::insert_replication(*c.connection, id, stored, {{"custom_check", "SELECT true"}})));
+    value_or_raise(c.ask(cms::put_request(*c.connection, id, {{"kind", "switchover"}})));
+    value_or_raise(c.ask(cms::set_alerts(*c.connection, id, {{{"kind", "lag"}}})));
+    value_or_raise(c.ask(cms::set_replication_lag(*c.connection, id, 7)));
+    const auto read = value_or_raise(c.ask(cms::get_watched(*c.connection, id)));
+    const auto row = value_or_raise(c.ask(cms::get_instance(*c.connection, id)));
+    const auto& replication = read.replication;
+    const auto alone = value_or_raise(c.ask(cms::get_replication(*c.connection, id)));
+    CHECK(read.name == "db");
+    CHECK(read.state == row.state);
+    CHECK(read.postgres_version == "15");
+    CHECK(read.storage_size_gb == 10);
+    CHECK(read.use_load_balancer);
+    CHECK(read.placement == row.placement);
+    CHECK(replication.record == alone.record);
+    CHECK(replication.policy == alone.policy);
+    CHECK(replication.request == alone.request);
+    CHECK(replication.blocked == alone.blocked);
+    CHECK(replication.updated_at == alone.updated_at);
+    CHECK(replication.read_at <= alone.read_at);
+    CHECK(replication.lag_bytes == 7);
+    CHECK(replication.checked_at == alone.checked_at);
+    CHECK(replication.alerts == alone.alerts);
+    CHECK(read.automatic_failover);
+    value_or_raise(c.ask(cms::set_fleet_failover(*c.connection, false, "exercise", "alice", "req-1")));
+    CHECK(!value_or_raise(c.ask(cms::get_watched(*c.connection, id))).automatic_failover);
 }
 
 TEST_CASE("cms: an instance has one request at a time") {
