@@ -35,6 +35,7 @@ InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& c
                                    std::string scratch_directory)
     : pool(std::move(db)),
       kube(cluster),
+      topologies(cluster),
       templates(manifests),
       sealer(seal),
       orchestrations(client),

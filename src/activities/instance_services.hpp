@@ -7,6 +7,7 @@
 #include "kube/client.hpp"
 #include "kube/manifests.hpp"
 #include "kube/pods.hpp"
+#include "kube/topologies.hpp"
 #include "pg/pool.hpp"
 #include "runtime/host/client.hpp"
 
@@ -58,6 +59,7 @@ class InstanceServices {
 
     std::shared_ptr<pg::Pool> pool;
     kube::Client& kube;
+    kube::Topologies topologies;
     const kube::Templates& templates;
     const Sealer& sealer;
     runtime::Client& orchestrations;

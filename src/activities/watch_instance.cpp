@@ -66,6 +66,18 @@ asio::awaitable<Instance> load(InstanceServices& services, const InstanceRef& re
                        stored.read_at};
 }
 
+// While roles change every tenth of a second counts; otherwise the agents are asked once a second.
+bool in_motion(const Instance& instance) {
+    const auto& record = instance.record;
+    if (instance.now() - instance.changed_at > motion_max) return false;
+    const auto standbys = record.standbys.value_or(std::map<std::string, ha::Standby>());
+    if (std::ranges::any_of(standbys, [](const auto& s) { return s.second.standing != ha::Standing::present; }))
+        return true;
+    return record.state != ha::State::single && record.state != ha::State::synced && record.state != ha::State::held &&
+           record.state != ha::State::degraded &&
+           !(record.state == ha::State::catching_up && record.mode == ha::Mode::async);
+}
+
 // The topology of the record, unless the cluster has it or a newer one. Two writers never undo each other: a write
 // fails by the resourceVersion when another came between, which may have been nothing of ours (kube_conflict).
 asio::awaitable<Result<void>> apply_topology_once(InstanceServices& services, const Instance& instance) {
@@ -91,7 +103,14 @@ asio::awaitable<Result<void>> apply_topology_once(InstanceServices& services, co
     co_return Result<void>();
 }
 
+// While nothing changes, what was told of the cluster will do.
+bool has_topology(InstanceServices& services, const Instance& instance) {
+    const auto* told = services.topologies.told(instance.spec.ns, instance.spec.k8s_name);
+    return told != nullptr && !in_motion(instance) && *told == ha::format_topology(ha::topology_of(instance.record));
+}
+
 asio::awaitable<Result<void>> apply_topology(InstanceServices& services, const Instance& instance) {
+    if (has_topology(services, instance)) co_return Result<void>();
     auto applied = co_await apply_topology_once(services, instance);
     for (int again = 0; again < conflicts_max && !applied && applied.error().code == "kube_conflict"; ++again)
         applied = co_await apply_topology_once(services, instance);
@@ -110,18 +129,6 @@ bool look_for_outage(const Instance& instance, const Error& error, std::int64_t 
     out.blocked = instance.blocked;
     out.blocked_is_news = true;
     return true;
-}
-
-// While roles change every tenth of a second counts; otherwise the agents are asked once a second.
-bool in_motion(const Instance& instance) {
-    const auto& record = instance.record;
-    if (instance.now() - instance.changed_at > motion_max) return false;
-    const auto standbys = record.standbys.value_or(std::map<std::string, ha::Standby>());
-    if (std::ranges::any_of(standbys, [](const auto& s) { return s.second.standing != ha::Standing::present; }))
-        return true;
-    return record.state != ha::State::single && record.state != ha::State::synced && record.state != ha::State::held &&
-           record.state != ha::State::degraded &&
-           !(record.state == ha::State::catching_up && record.mode == ha::Mode::async);
 }
 
 Json in_short(const ha::Observation& seen) {

@@ -22,13 +22,15 @@ constexpr milliseconds backoff_max{5'000};
 class Watcher {
   public:
     Watcher(Client& client, ResourceRef collection, Selection selection, Clock::time_point deadline,
-            std::function<bool(Change, const Json&)> on_change, std::function<bool()> on_listed)
+            std::function<bool(Change, const Json&)> on_change, std::function<bool()> on_listed,
+            std::function<bool(const Error&)> on_lost)
         : client_(client),
           collection_(std::move(collection)),
           selection_(std::move(selection)),
           deadline_(deadline),
           on_change_(std::move(on_change)),
-          on_listed_(std::move(on_listed)) {}
+          on_listed_(std::move(on_listed)),
+          on_lost_(std::move(on_lost)) {}
 
     asio::awaitable<Result<void>> run() {
         auto backoff = backoff_first;
@@ -40,7 +42,7 @@ class Watcher {
             if (stopped_) break;
             if (!done && done.error().code == "kube_expired")
                 version_.clear();
-            else if (!done && !done.error().retryable())
+            else if (!done && (!done.error().retryable() || (on_lost_ && !on_lost_(done.error()))))
                 co_return std::unexpected(done.error());
             else if (!done)
                 last_error_ = done.error().message;
@@ -163,6 +165,7 @@ class Watcher {
     Clock::time_point deadline_;
     std::function<bool(Change, const Json&)> on_change_;
     std::function<bool()> on_listed_;
+    std::function<bool(const Error&)> on_lost_;
     std::map<std::string, Json> known_;
     std::string version_;
     std::string buffer_;
@@ -176,10 +179,10 @@ class Watcher {
 
 asio::awaitable<Result<void>> watch(Client& client, ResourceRef collection, Selection selection,
                                     Clock::time_point deadline, std::function<bool(Change, const Json&)> on_change,
-                                    std::function<bool()> on_listed) {
+                                    std::function<bool()> on_listed, std::function<bool(const Error&)> on_lost) {
     collection.name.clear();
     Watcher watcher(client, std::move(collection), std::move(selection), deadline, std::move(on_change),
-                    std::move(on_listed));
+                    std::move(on_listed), std::move(on_lost));
     co_return co_await watcher.run();
 }
 

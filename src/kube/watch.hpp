@@ -12,12 +12,14 @@ enum class Change { added, modified, deleted };
 
 // Tells every object of the collection (as `added`) and then every change, until on_change returns false. Goes on by
 // itself after a lost connection, and after 410 with a new list, of which the difference is told. `on_listed` is called
-// after each complete list. Errors: only those that trying again does not mend (kube_forbidden, kube_invalid, …), and
+// after each complete list. `on_lost` is called with each error that trying again may mend; false ends the watch with
+// it. Other errors: only those that trying again does not mend (kube_forbidden, kube_invalid, …), and
 // timeout/"kube_wait_timed_out" at the deadline.
 asio::awaitable<Result<void>> watch(Client& client, ResourceRef collection, Selection selection,
                                     std::chrono::steady_clock::time_point deadline,
                                     std::function<bool(Change, const Json&)> on_change,
-                                    std::function<bool()> on_listed = {});
+                                    std::function<bool()> on_listed = {},
+                                    std::function<bool(const Error&)> on_lost = {});
 
 // nullptr: the object does not exist. true ends the wait, false goes on, an error ends it with that error.
 using Predicate = std::function<Result<bool>(const Json* object)>;
