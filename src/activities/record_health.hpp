@@ -1,4 +1,4 @@
-// Writes a change of health or a one-minute summary, and tells the monitor what has become of the instance.
+// Writes a change of health or a summary, and tells the monitor what has become of the instance.
 #pragma once
 #include "activities/instance_ref.hpp"
 #include "base/json.hpp"

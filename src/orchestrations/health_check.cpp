@@ -15,7 +15,8 @@ using runtime::Task;
 
 constexpr int failures_to_unhealthy = 3;
 constexpr std::int64_t events_per_execution = 600;
-constexpr auto summary_interval = 60s;
+constexpr auto summary_interval = 300s;
+constexpr auto summary_interval_v1 = 60s;
 
 // Meanwhile nobody tends replication: a server that hangs must not keep a failover waiting.
 RetryPolicy one_look() { return {.attempts = 1, .start_to_close = 4s}; }
@@ -34,14 +35,14 @@ std::string judge(HealthCheck::Input& state, bool healthy, Timestamp now) {
 }
 
 // One look, and what there is to write of it. false: the instance is gone.
-Task<bool> check(OrchestrationContext& ctx, HealthCheck::Input& in) {
+Task<bool> check(OrchestrationContext& ctx, HealthCheck::Input& in, std::chrono::seconds summary_every) {
     const auto looked = co_await ctx.attempt(ctx.call<CheckHealth>({in.instance, in.k8s_name, in.ns}, one_look()));
     if (ctx.cancelled()) raise(ErrorKind::cancelled, "cancelled", *ctx.cancelled());
     const auto seen =
         looked.value_or(CheckHealth::Output{false, std::nullopt, 0, looked ? "" : looked.error().message});
     const auto status = judge(in, seen.healthy, ctx.now());
     const bool changed = status != in.status && status != "unknown";
-    if (!changed && ctx.now() - in.window_from < summary_interval) co_return true;
+    if (!changed && ctx.now() - in.window_from < summary_every) co_return true;
     // A CMS that refuses is a hiccup: the next look tries again.
     const auto recorded = co_await ctx.attempt(ctx.transact<RecordHealth>(
         {in.instance, changed ? "transition" : "rollup", status, seen.version, seen.response_time_ms, in.window_checks,
@@ -56,15 +57,7 @@ Task<bool> check(OrchestrationContext& ctx, HealthCheck::Input& in) {
     co_return true;
 }
 
-}  // namespace
-
-HealthCheck::Input HealthCheck::first_input(std::string instance, std::string k8s_name, std::string ns,
-                                            std::int64_t check_interval_ms) {
-    return {std::move(instance), std::move(k8s_name), std::move(ns), check_interval_ms, "unknown", 0, Timestamp{}, 0, 0,
-            Timestamp{},         std::nullopt};
-}
-
-Task<HealthCheck::Output> HealthCheck::run(OrchestrationContext& ctx, Input in) {
+Task<Nothing> monitor(OrchestrationContext& ctx, HealthCheck::Input in, std::chrono::seconds summary_every) {
     const InstanceRef instance{in.instance, in.k8s_name, in.ns};
     const auto asked = ctx.on_query<Json>("state", [&](const Json&) { return in; });
     const auto hurried = ctx.on_update<Json>(
@@ -78,7 +71,7 @@ Task<HealthCheck::Output> HealthCheck::run(OrchestrationContext& ctx, Input in) 
         // A next look that is further away than the interval was agreed on by a clock that has been set back since.
         const auto interval = std::chrono::milliseconds(in.check_interval_ms);
         if (ctx.now() >= in.next_check_at || in.next_check_at - ctx.now() > interval) {
-            if (!co_await check(ctx, in)) co_return Nothing{};
+            if (!co_await check(ctx, in, summary_every)) co_return Nothing{};
             in.next_check_at = ctx.now() + interval;
         }
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(in.next_check_at - ctx.now());
@@ -91,6 +84,22 @@ Task<HealthCheck::Output> HealthCheck::run(OrchestrationContext& ctx, Input in) 
             co_await ctx.any(ctx.sleep_until(in.next_check_at), ctx.wait<Json>("wake"));
     }
     ctx.continue_as_new(in);
+}
+
+}  // namespace
+
+HealthCheck::Input HealthCheck::first_input(std::string instance, std::string k8s_name, std::string ns,
+                                            std::int64_t check_interval_ms) {
+    return {std::move(instance), std::move(k8s_name), std::move(ns), check_interval_ms, "unknown", 0, Timestamp{}, 0, 0,
+            Timestamp{},         std::nullopt};
+}
+
+Task<Nothing> HealthCheck::run(OrchestrationContext& ctx, Input in) {
+    return monitor(ctx, std::move(in), summary_interval);
+}
+
+Task<Nothing> HealthCheckV1::run(OrchestrationContext& ctx, Input in) {
+    return monitor(ctx, std::move(in), summary_interval_v1);
 }
 
 }  // namespace toygres::orchestrations

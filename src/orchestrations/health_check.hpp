@@ -1,7 +1,8 @@
 // The instance's monitor. It looks every check_interval as a user would connect, changes its mind after three failures
-// in a row or one success, and writes changes and one-minute summaries only. In between it tends replication: whatever
-// happens to the members, and what operators ask for, goes through it and nobody else. It ends when it is cancelled or
-// the instance is gone. The query "state" gives what it carries on, the update "check" has it look at once.
+// in a row or one success, and writes changes at once and a summary every five minutes. In between it tends
+// replication: whatever happens to the members, and what operators ask for, goes through it and nobody else. It ends
+// when it is cancelled or the instance is gone. The query "state" gives what it carries on, the update "check" has it
+// look at once.
 #pragma once
 #include "runtime/core/orchestration_context.hpp"
 
@@ -12,7 +13,7 @@ namespace toygres::orchestrations {
 
 struct HealthCheck {
     static constexpr std::string_view name = "health_check";
-    static constexpr int version = 1;
+    static constexpr int version = 2;
     // Carried from execution to execution.
     struct Input {
         std::string instance;
@@ -35,6 +36,15 @@ struct HealthCheck {
 BOOST_DESCRIBE_STRUCT(HealthCheck::Input, (),
                       (instance, k8s_name, ns, check_interval_ms, status, failures_in_a_row, window_from, window_checks,
                        window_failures, next_check_at, lag_bytes))
+
+// The same with a summary each minute, in which executions of earlier releases go on to their end.
+struct HealthCheckV1 {
+    static constexpr std::string_view name = HealthCheck::name;
+    static constexpr int version = 1;
+    using Input = HealthCheck::Input;
+    using Output = HealthCheck::Output;
+    static runtime::Task<Output> run(runtime::OrchestrationContext& ctx, Input in);
+};
 
 inline std::string health_check_id(const std::string& k8s_name) { return "health-" + k8s_name; }
 

@@ -14,6 +14,7 @@ namespace toygres::orchestrations {
 void register_orchestrations(runtime::OrchestrationRegistry& registry) {
     registry.add<CreateInstance>();
     registry.add<DeleteInstance>();
+    registry.add<HealthCheckV1>();
     registry.add<HealthCheck>();
     registry.add<KeepCertificates>();
     registry.add<PostAlert>();

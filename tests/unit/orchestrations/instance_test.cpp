@@ -178,6 +178,27 @@ TEST_CASE("health_check: a CMS that refuses and a check that breaks are hiccups"
     CHECK(!driver.ended());
 }
 
+// A check each minute, all of them good; the record of the first, which is a change, and of the last.
+template <class Monitor> void summarises_after(int minutes) {
+    OrchestrationDriver driver;
+    driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    driver.completes<RecordHealth>({"running"});
+    for (int minute = 0; minute <= minutes; ++minute) {
+        idles(driver);
+        driver.completes<CheckHealth>({true, "15.1", 3, std::nullopt});
+    }
+    driver.completes<RecordHealth>({"running"});
+    driver.run<Monitor>(HealthCheck::first_input("id", "db-1a2b3c4d", "toygres", 60'000));
+    CHECK(driver.calls<RecordHealth>() == 2);
+    CHECK(driver.recorded<RecordHealth>().kind == "rollup");
+    CHECK(driver.recorded<RecordHealth>().checks == minutes + 1);
+}
+
+TEST_CASE("health_check: while nothing changes a summary is written every five minutes, by version 1 each minute") {
+    summarises_after<HealthCheck>(5);
+    summarises_after<HealthCheckV1>(1);
+}
+
 TEST_CASE("health_check: ends by itself when the instance is gone, and when it is cancelled") {
     OrchestrationDriver gone;
     gone.completes<CheckHealth>({false, std::nullopt, 3, "refused"});
