@@ -21,19 +21,25 @@ constexpr auto primary_second_timeout = 1s;    // of a primary that did not: its
 constexpr auto pods_age_max = 5s;              // while all agents answer
 constexpr auto pods_age_trouble = 250ms;       // while one does not
 constexpr auto look_gap_max = 15s;             // between two looks of a monitor that runs here
+constexpr auto told_age_max = 1'500ms;         // agents tell something every second
+constexpr auto answer_age_after_told = 20ms;
 
 std::int64_t ms_since(std::chrono::steady_clock::time_point then) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - then).count();
 }
 
-bool serves(const ha::MemberView& view) {
-    return view.status && view.status->ready && view.status->state == ha::AgentState::running;
-}
+bool serves(const ha::AgentStatus& status) { return status.ready && status.state == ha::AgentState::running; }
+bool serves(const ha::MemberView& view) { return view.status && serves(*view.status); }
 
 }  // namespace
 
 MemberWatch::MemberWatch(kube::Client& kube, kube::Agents& agents, kube::Pods& pods, InstanceRef instance)
-    : kube_(kube), agents_(agents), pods_(pods), instance_(std::move(instance)), troubles_(kube, instance_) {}
+    : kube_(kube),
+      agents_(agents),
+      pods_(pods),
+      instance_(std::move(instance)),
+      troubles_(kube, instance_),
+      wake_(std::make_shared<Wake>(kube.executor())) {}
 
 std::int64_t MemberWatch::note_kubernetes(bool serves, Clock::time_point began) {
     if (serves) {
@@ -94,9 +100,43 @@ asio::awaitable<void> MemberWatch::ask(const std::string& name, std::chrono::mil
     if (serves(into)) member.served_at = Clock::now();
 }
 
+// While all is well: one that is not heard, or tells that it does not serve, has all of them asked.
+bool MemberWatch::take_told(ha::Observation& seen) {
+    const auto look_now = [wake = wake_] {
+        wake->called = true;
+        wake->timer.cancel();
+    };
+    std::map<std::string, const kube::Agents::Told*> told;
+    for (const auto& [name, view] : seen) {
+        const auto& member = members_[name];
+        if (member.address.empty()) continue;
+        const auto* heard = agents_.told({instance_.k8s_name, instance_.ns, member.ordinal, member.address}, look_now);
+        if (heard != nullptr && Clock::now() - heard->heard_at < told_age_max && serves(heard->status))
+            told[name] = heard;
+    }
+    if (told.size() < seen.size()) return false;
+    first_silent_at_ = Clock::time_point::max();
+    for (auto& [name, view] : seen) {
+        const auto& [status, heard_at] = *told[name];
+        auto& member = members_[name];
+        view.status = status;
+        member.answered_at = member.served_at = heard_at;
+        first_silent_at_ = std::min(first_silent_at_, heard_at + told_age_max);
+    }
+    return true;
+}
+
+asio::awaitable<void> MemberWatch::rest(std::chrono::milliseconds pause) {
+    if (std::exchange(wake_->called, false)) co_return;
+    const auto until = Clock::now() + pause;
+    wake_->timer.expires_at(was_told_ ? std::min(until, first_silent_at_) : until);
+    co_await wake_->timer.async_wait(use);
+    wake_->called = false;
+}
+
 // Which standbys get on with what the primary writes; true: one that commits wait for does. One whose connection stands
 // but whose server is stopped does not: it neither has what was written at the last look nor more than it had then.
-bool MemberWatch::note_followers(const ha::Record& record, const ha::AgentStatus& primary) {
+bool MemberWatch::note_followers(const ha::Record& record, const ha::AgentStatus& primary, Clock::time_point at) {
     const auto written = ha::parse_lsn(primary.flush_lsn.value_or("")).value_or(ha::Lsn{});
     bool out = false;
     for (const auto& name : record.members) {
@@ -107,7 +147,7 @@ bool MemberWatch::note_followers(const ha::Record& record, const ha::AgentStatus
         auto& member = members_[name];
         const auto now = ha::parse_lsn(stream->flush_lsn.value_or("")).value_or(ha::Lsn{});
         if (now >= written_ || now > member.flushed) {
-            member.followed_at = Clock::now();
+            member.followed_at = at;
             out = out || std::ranges::find(record.armed, name) != record.armed.end();
         }
         member.flushed = now;
@@ -116,22 +156,29 @@ bool MemberWatch::note_followers(const ha::Record& record, const ha::AgentStatus
     return out;
 }
 
-// What the primary says of those that commits wait for; while it says nothing, nothing is held against them.
-void MemberWatch::note_replication(const ha::Record& record, ha::Observation& seen) {
+// What the primary says of those that commits wait for; while it says nothing, nothing is held against them. Whoever
+// counts time does it from when it said so, and what it said before says nothing new. true: all get on.
+bool MemberWatch::note_replication(const ha::Record& record, ha::Observation& seen) {
     const auto primary = seen.find(record.primary);
-    if (primary == seen.end()) return;
+    if (primary == seen.end()) return true;
     auto& view = primary->second;
-    const auto looked_at = Clock::now();
+    const auto at = was_told_ ? members_[record.primary].answered_at : Clock::now();
+    // All got on then, or it would have been asked.
+    if (was_told_ && at <= primary_spoke_at_) return true;
+    primary_spoke_at_ = at;
     const bool tells = serves(view) && view.status->peers;
-    const bool acknowledged = !tells || note_followers(record, *view.status);
-    if (acknowledged) replicated_at_ = Clock::now();
+    const bool acknowledged = !tells || note_followers(record, *view.status, at);
+    if (acknowledged) replicated_at_ = at;
     view.unreplicated_ms = acknowledged ? 0 : ms_since(replicated_at_);
+    bool all = acknowledged;
     for (const auto& name : record.members) {
         auto& member = members_[name];
-        if (!tells) member.followed_at = Clock::now();
-        if (seen.contains(name))
-            seen[name].astray_ms = member.followed_at >= looked_at ? 0 : ms_since(member.followed_at);
+        if (!tells) member.followed_at = at;
+        const bool follows = member.followed_at >= at;
+        all = all && (follows || name == record.primary);
+        if (seen.contains(name)) seen[name].astray_ms = follows ? 0 : ms_since(member.followed_at);
     }
+    return all;
 }
 
 // Another server watched meanwhile, or nobody did: what was seen before says nothing of how long anything has lasted.
@@ -142,15 +189,8 @@ void MemberWatch::begin_look() {
     for (auto& [name, member] : members_) member.answered_at = member.served_at = member.followed_at = now;
 }
 
-asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std::chrono::milliseconds max_age) {
-    begin_look();
-    for (const auto& name : record.members) members_[name].ordinal = ha::number_of(name);
-    std::erase_if(members_,
-                  [&](const auto& m) { return std::ranges::find(record.members, m.first) == record.members.end(); });
-    if (ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_max).count()) co_await refresh_pods();
-
-    ha::Observation seen;
-    for (const auto& name : record.members) seen[name];
+asio::awaitable<void> MemberWatch::ask_all(const ha::Record& record, std::chrono::milliseconds max_age,
+                                           ha::Observation& seen) {
     const auto executor = co_await asio::this_coro::executor;
     using Asked =
         decltype(asio::co_spawn(executor, ask("", max_age, answer_timeout, seen.begin()->second), asio::deferred));
@@ -170,14 +210,31 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
     if (trouble && ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_trouble).count()) {
         co_await read_pods();
     }
+}
+
+asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std::chrono::milliseconds max_age,
+                                                   bool may_be_told) {
+    begin_look();
+    for (const auto& name : record.members) members_[name].ordinal = ha::number_of(name);
+    std::erase_if(members_,
+                  [&](const auto& m) { return std::ranges::find(record.members, m.first) == record.members.end(); });
+    if (ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_max).count()) co_await refresh_pods();
+
+    ha::Observation seen;
+    for (const auto& name : record.members) seen[name];
+    // An answer must not be older than what was told before.
+    if (was_told_) max_age = std::min<std::chrono::milliseconds>(max_age, answer_age_after_told);
+    // One that is alone is looked at once each interval: to ask is less than to listen.
+    was_told_ = may_be_told && at_rest_ && seen.size() > 1 && take_told(seen);
+    if (!was_told_) co_await ask_all(record, max_age, seen);
     for (auto& [name, view] : seen) {
         const auto& member = members_[name];
         view.silent_ms = view.status ? 0 : ms_since(member.answered_at);
         view.down_ms = serves(view) ? 0 : ms_since(member.served_at);
         view.gone = !view.status && !member.running;
     }
-    note_replication(record, seen);
-    at_rest_ = std::ranges::all_of(seen, [](const auto& m) { return serves(m.second); });
+    const bool all_follow = note_replication(record, seen);
+    at_rest_ = all_follow && std::ranges::all_of(seen, [](const auto& m) { return serves(m.second); });
     co_return seen;
 }
 

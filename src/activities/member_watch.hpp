@@ -19,8 +19,15 @@ class MemberWatch {
   public:
     MemberWatch(kube::Client& kube, kube::Agents& agents, kube::Pods& pods, InstanceRef instance);
 
-    // Asks all agents at once; looks at the pods when one does not answer, and now and then.
-    asio::awaitable<ha::Observation> look(const ha::Record& record, std::chrono::milliseconds max_age);
+    // Asks all agents at once; looks at the pods when one does not answer, and now and then. While all is well what the
+    // agents have told will do, if `may_be_told`.
+    asio::awaitable<ha::Observation> look(const ha::Record& record, std::chrono::milliseconds max_age,
+                                          bool may_be_told);
+    // The last look saw what was told: nobody was asked.
+    bool was_told() const { return was_told_; }
+    // Until the next look, which is due after that time, or as soon as an agent tells of what calls for one or is not
+    // heard any more.
+    asio::awaitable<void> rest(std::chrono::milliseconds pause);
     // Sends traffic where the record says: labels the pods of members that serve in their role, and takes the label
     // from all others. The primary's label goes first when there is no primary. Failures are tried again at the next
     // look.
@@ -47,8 +54,10 @@ class MemberWatch {
     void note_pods(const std::vector<kube::PodFacts>& pods);
     asio::awaitable<void> read_pods();
     asio::awaitable<void> refresh_pods();
-    bool note_followers(const ha::Record& record, const ha::AgentStatus& primary);
-    void note_replication(const ha::Record& record, ha::Observation& seen);
+    bool take_told(ha::Observation& seen);
+    asio::awaitable<void> ask_all(const ha::Record& record, std::chrono::milliseconds max_age, ha::Observation& seen);
+    bool note_followers(const ha::Record& record, const ha::AgentStatus& primary, Clock::time_point at);
+    bool note_replication(const ha::Record& record, ha::Observation& seen);
     asio::awaitable<void> ask(const std::string& name, std::chrono::milliseconds max_age,
                               std::chrono::milliseconds timeout, ha::MemberView& into);
 
@@ -63,7 +72,17 @@ class MemberWatch {
     Clock::time_point pods_read_at_{};
     std::optional<Clock::time_point> kubernetes_failed_at_;
     MemberTroubles troubles_;
-    bool at_rest_ = false;  // all members served at the last look, and no label has changed since
+    // All members served at the last look, standbys got on, and no label has changed since.
+    bool at_rest_ = false;
+    bool was_told_ = false;
+    Clock::time_point primary_spoke_at_{};  // as of the last look
+    Clock::time_point first_silent_at_{};   // a member is then, unless it is heard before
+    struct Wake {
+        explicit Wake(const asio::any_io_executor& executor) : timer(executor) {}
+        asio::steady_timer timer;
+        bool called = false;
+    };
+    std::shared_ptr<Wake> wake_;
 };
 
 }  // namespace toygres::activities

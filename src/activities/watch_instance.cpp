@@ -229,15 +229,22 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
     }
     MemberObjects objects(services, instance.spec);
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(in.duration_ms);
-    asio::steady_timer timer(co_await asio::this_coro::executor);
-    for (;;) {
+    const auto nothing = out;
+    for (bool doubtful = false;;) {
         const bool moving = in_motion(instance) || instance.request.has_value();
-        auto seen = co_await watch.look(record, moving ? 20ms : 500ms);
+        auto seen = co_await watch.look(record, moving ? 20ms : 500ms, !moving && !doubtful);
         co_await watch.keep_labels(record, seen);
         co_await objects.keep(record, seen, watch.troubles());
         watch.troubles().see(record, seen);
         tell_operations(services, watch, ctx.orchestration(), seen);
-        if (look_for_event(instance, seen, out)) {
+        const bool event = look_for_event(instance, seen, out);
+        // A step is taken on what members answer, never on what they have told.
+        doubtful = event && watch.was_told();
+        if (doubtful) {
+            out = nothing;
+            continue;
+        }
+        if (event) {
             out.evidence = in_short(seen);
             out.lag_bytes = lag_of(record, seen);
             co_return out;
@@ -253,8 +260,7 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
             co_return out;
         }
         const bool stalls = primary != seen.end() && primary->second.unreplicated_ms > 0;
-        timer.expires_after(moving || !serves ? 50ms : stalls ? 250ms : 1000ms);
-        co_await timer.async_wait(asio::use_awaitable);
+        co_await watch.rest(moving || !serves ? 50ms : stalls ? 250ms : 1000ms);
     }
 }
 

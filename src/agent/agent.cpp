@@ -2,9 +2,12 @@
 
 #include "base/log.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 namespace toygres::agent {
 namespace {
 
+using asio::experimental::awaitable_operators::operator||;
 using Clock = std::chrono::steady_clock;
 
 // For what changes without a word: mounted files, a lock that another process lets go of.
@@ -40,6 +43,7 @@ Agent::Agent(asio::io_context& io, Options options, Binaries binaries)
       binaries_(std::move(binaries)),
       data_(options_.data_dir, binaries_),
       woken_(io.get_executor()),
+      happened_(io.get_executor()),
       server_(io.get_executor(), options_, data_, binaries_, [this] { wake(); }),
       topology_(io.get_executor(), options_, [this] { wake(); }),
       psql_(options_, binaries_),
@@ -49,9 +53,25 @@ Agent::Agent(asio::io_context& io, Options options, Binaries binaries)
           [this](const Error& error) { note_error(error); }),
       started_at_(now()) {}
 
+void Agent::note_happening() {
+    ++happenings_;
+    happened_.notify();
+}
+
 void Agent::wake() {
+    note_happening();
+    look_again();
+}
+
+void Agent::look_again() {
     changed_ = true;
     woken_.notify();
+}
+
+asio::awaitable<void> Agent::wait_for_news(std::uint64_t known, Clock::time_point at_the_latest) {
+    if (happenings_ != known) co_return;
+    asio::steady_timer timer(io_, at_the_latest);
+    co_await (happened_.wait() || timer.async_wait(use));
 }
 
 asio::awaitable<void> Agent::run() {
@@ -62,6 +82,7 @@ asio::awaitable<void> Agent::run() {
         note_exit();
         auto decision = decide(look());
         log_decision(decision);
+        if (decision != decision_) note_happening();
         decision_ = decision;
         if (decision.action == Action::exit) co_return;
         co_await act(std::move(decision));
@@ -80,7 +101,7 @@ asio::awaitable<void> Agent::tick() {
     for (;;) {
         timer.expires_after(server_.state() == Server::down ? tick_interval_down : tick_interval);
         co_await timer.async_wait(use);
-        wake();
+        look_again();
     }
 }
 

@@ -33,6 +33,10 @@ class Agent {
     asio::awaitable<ha::AgentStatus> status(std::chrono::milliseconds max_age);
     // postgres accepts connections in the role that the topology gives this member.
     asio::awaitable<bool> ready();
+    // How often something has happened to this member; what postgres has to be asked for does not count.
+    std::uint64_t happenings() const { return happenings_; }
+    // Until more than that has happened, or the time has come.
+    asio::awaitable<void> wait_for_news(std::uint64_t known, std::chrono::steady_clock::time_point at_the_latest);
 
     const Options& options() const { return options_; }
 
@@ -77,7 +81,9 @@ class Agent {
     asio::awaitable<void> look_for_heir();
 
     void wake();
+    void look_again();
     asio::awaitable<void> tick();
+    void note_happening();
     // The configuration as it should be now; nullopt when it cannot be told (and the error is noted).
     std::optional<std::map<std::string, std::string>> wanted_configuration();
 
@@ -86,6 +92,8 @@ class Agent {
     Binaries binaries_;
     DataDirectory data_;
     Event woken_;
+    Event happened_;
+    std::uint64_t happenings_ = 0;
     ServerProcess server_;
     TopologySource topology_;
     Psql psql_;

@@ -1,5 +1,6 @@
 #include "agent/endpoint.hpp"
 
+#include "agent/status_stream.hpp"
 #include "agent/tls_files.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
@@ -32,6 +33,11 @@ std::chrono::milliseconds max_age_of(const http::Request& request) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
     const bool valid = !text.empty() && error == std::errc() && end == text.data() + text.size() && ms >= 0;
     return valid ? std::min(std::chrono::milliseconds(ms), max_age_default) : max_age_default;
+}
+
+bool wants_stream(const http::Request& request) {
+    const auto target = http::Target::parse(request.target);
+    return target && target->get("watch").has_value();
 }
 
 std::string path_of(const http::Request& request) { return request.target.substr(0, request.target.find('?')); }
@@ -83,6 +89,7 @@ asio::awaitable<void> Endpoint::answer(http::Exchange& exchange) {
             co_await exchange.respond(text(403, "a client certificate of the control plane is needed"));
             co_return;
         }
+        if (wants_stream(request)) co_return co_await stream_status(agent_, exchange);
         const auto status = co_await agent_.status(max_age_of(request));
         co_await exchange.respond({200, {{"Content-Type", "application/json"}}, encode(status).dump() + "\n"});
     } else {

@@ -1,4 +1,4 @@
-// The agent's HTTPS: /livez and /readyz for kubelet, /status for the control plane.
+// The agent's HTTPS: /livez and /readyz for kubelet, /status (and /status?watch) for the control plane.
 #pragma once
 #include "agent/agent.hpp"
 #include "http/server.hpp"

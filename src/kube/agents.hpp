@@ -1,4 +1,4 @@
-// Asks the agents of members how they are, over mutual TLS with the instance's own certificates.
+// Asks the agents of members how they are, or has them tell, over mutual TLS with the instance's own certificates.
 #pragma once
 #include "base/asio.hpp"
 #include "base/secret.hpp"
@@ -6,6 +6,7 @@
 #include "kube/client.hpp"
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -30,6 +31,16 @@ class Agents {
     // read, and for agents that do not complain, the old ones serve.
     asio::awaitable<Result<ha::AgentStatus>> status(Member member, std::chrono::milliseconds max_age,
                                                     std::chrono::milliseconds timeout);
+
+    struct Told {
+        ha::AgentStatus status;
+        std::chrono::steady_clock::time_point heard_at;  // the agent said then that this is still so
+    };
+    // What a member tells by itself, which it does about once a second; null: nothing yet, or no more, or its release
+    // does not. The first call for a member that has been asked before begins to listen, and nobody listens any more to
+    // those that no call was made for in 15 s. `on_news` is called, once for each, when it tells what calls for a look
+    // (of LSNs that move: nothing does), and when it does not tell any more.
+    const Told* told(const Member& member, const std::function<void()>& on_news);
     // The instance is gone, or its certificates are new.
     void forget(const std::string& k8s_name);
 
@@ -40,6 +51,7 @@ class Agents {
     asio::awaitable<Result<std::shared_ptr<Credentials>>> read_credentials(std::string k8s_name, std::string ns);
     std::shared_ptr<Peer> peer_for(const Member& member, const Credentials& known, std::chrono::milliseconds timeout);
     void distrust(const Member& member);
+    static asio::awaitable<void> listen(std::shared_ptr<Peer> peer);
 
     asio::any_io_executor executor_;
     Client& kube_;

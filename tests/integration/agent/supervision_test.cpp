@@ -1,7 +1,10 @@
 #include "agent_fixture.hpp"
 #include "base/file.hpp"
+#include "http/client.hpp"
 #include "kube/agent_client.hpp"
 #include "support/catch.hpp"
+
+#include <fmt/format.h>
 
 #include <csignal>
 #include <sys/stat.h>
@@ -118,4 +121,58 @@ TEST_CASE("agent supervision: the control plane's client reads the status") {
     REQUIRE(status);
     CHECK(status->member == f.member);
     CHECK(ask("another-instance").error().code == "agent_untrusted");
+}
+
+TEST_CASE("agent supervision: /status?watch tells at once, lives on, and tells what changes") {
+    AgentFixture f;
+    f.write_topology(1, f.member);
+    f.start();
+    const auto known = f.wait_ready();
+    CHECK(f.get("/status?watch", false)->status == 403);
+
+    asio::io_context io;
+    http::Client client(io.get_executor(),
+                        {.base_url = fmt::format("https://{}:{}", f.options.address, f.options.agent_port),
+                         .tls = http::ClientTls{.ca_pem = f.secrets.ca.certificate_pem,
+                                                .certificate_pem = f.secrets.client.certificate_pem,
+                                                .private_key_pem = f.secrets.client.private_key_pem.reveal(),
+                                                .server_name = f.options.instance}});
+    // What is waited for, in this order; each step does what leads to the next.
+    std::size_t step = 0;
+    const auto said = [&](const std::string& line) {
+        const auto status =
+            line.empty() ? std::optional<ha::AgentStatus>() : std::optional(decode<ha::AgentStatus>(*parse_json(line)));
+        switch (step) {
+            case 0:
+                return status && status->ready && status->member == f.member;
+            case 1:
+                return line.empty();
+            case 2:
+                return status && status->flush_lsn != known.flush_lsn;
+            default:  // the server may be back before anybody looks
+                return status && status->ready && status->restarts == known.restarts + 1;
+        }
+    };
+    std::string unread;
+    auto ended = asio::co_spawn(io,
+                                client.stream({.method = "GET", .target = "/status?watch"}, std::chrono::seconds(20),
+                                              [&](std::string_view piece) {
+                                                  unread += piece;
+                                                  for (auto end = unread.find('\n'); end != std::string::npos;
+                                                       end = unread.find('\n')) {
+                                                      const auto line = unread.substr(0, end);
+                                                      unread.erase(0, end + 1);
+                                                      if (!said(line)) continue;
+                                                      ++step;
+                                                      if (step == 2)
+                                                          CHECK(f.psql("CREATE TABLE t ()", f.password).status.ok());
+                                                      if (step == 3) ::kill(f.postmaster_pid(), SIGKILL);
+                                                  }
+                                                  return step < 4;
+                                              }),
+                                asio::use_future);
+    io.run();
+    const auto answer = ended.get();
+    REQUIRE(answer);
+    CHECK(step == 4);
 }

@@ -1,13 +1,18 @@
 #include "kube/agents.hpp"
 
+#include "base/event.hpp"
 #include "fake_api.hpp"
 #include "kube/certificates.hpp"
 #include "kube/manifests.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include <algorithm>
 #include <unistd.h>
 
 using namespace toygres;
 using namespace toygres::kube;
+using asio::experimental::awaitable_operators::operator||;
 using test::FakeApi;
 using namespace std::chrono_literals;
 
@@ -48,15 +53,49 @@ struct FakeAgent {
         server.reset();
         server = std::make_unique<http::Server>(
             io, http::ServerOptions{.address = member.address, .port = 8443, .tls = shown(held)},
-            [this](http::Exchange& exchange) {
-                ha::AgentStatus status{};
-                status.member = member_name(k8s_name, member.ordinal);
-                return exchange.respond({200, {}, encode(status).dump()});
-            });
+            [this](http::Exchange& exchange) { return answer(exchange); });
         server->start();
     }
+    ha::AgentStatus status() const {
+        ha::AgentStatus out{};
+        out.member = member_name(k8s_name, member.ordinal);
+        out.state = ha::AgentState::running;
+        out.ready = true;
+        return out;
+    }
+    asio::awaitable<void> answer(http::Exchange& exchange) {
+        requests.push_back(exchange.request().target);
+        if (!tells || exchange.request().target != "/status?watch")
+            co_return co_await exchange.respond({200, {}, encode(status()).dump() + "\n"});
+        co_await exchange.begin_stream(200, {});
+        ++streams;
+        for (std::size_t said = 0; said < lines.size() || !ended; ++said) {
+            while (said == lines.size() && !ended) {
+                if ((co_await (more.wait() || exchange.closed())).index() == 1) ended = true;
+            }
+            if (said < lines.size() && !co_await exchange.write(lines[said] + "\n")) break;
+        }
+        --streams;
+    }
+    void say(const std::string& line) {
+        lines.push_back(line);
+        more.notify();
+    }
+    void say(const ha::AgentStatus& told) { say(encode(told).dump()); }
+    void end() {
+        ended = true;
+        more.notify();
+    }
+    std::size_t asked(const std::string& target) const { return std::ranges::count(requests, target); }
+
     asio::io_context& io;
     Agents::Member member;
+    std::vector<std::string> requests;
+    bool tells = false;
+    std::vector<std::string> lines;  // that a stream consists of
+    bool ended = false;
+    int streams = 0;  // that are open
+    Event more{io.get_executor()};
     std::unique_ptr<http::Server> server;
 };
 
@@ -70,6 +109,21 @@ struct Scene {
         const auto status = api.run(agents.status(agent.member, 0ms, 5s));
         return status ? "" : status.error().code;
     }
+    const Agents::Told* told(const FakeAgent& agent) {
+        return agents.told(agent.member, [this] { ++news; });
+    }
+    bool eventually(std::function<bool()> holds) {
+        return api.run([](std::function<bool()> condition) -> asio::awaitable<bool> {
+            asio::steady_timer timer(co_await asio::this_coro::executor);
+            const auto deadline = std::chrono::steady_clock::now() + 30s;
+            while (!condition() && std::chrono::steady_clock::now() < deadline) {
+                timer.expires_after(2ms);
+                co_await timer.async_wait(use);
+            }
+            co_return condition();
+        }(std::move(holds)));
+    }
+    int news = 0;
     // A refusal first, while the certificates are read anew.
     bool answers_again(const FakeAgent& agent) {
         const auto deadline = std::chrono::steady_clock::now() + 30s;
@@ -136,4 +190,91 @@ TEST_CASE("agents: what is forgotten is read again") {
     scene.api.answer(200, secret_of(held));
     CHECK(scene.ask(agent) == "");
     CHECK(scene.api.requests.size() == 2);
+}
+
+TEST_CASE("agents: one that tells need not be asked, and what it tells calls for a look when it matters") {
+    Scene scene;
+    const auto held = generation();
+    FakeAgent agent(scene.api.io, 1, held);
+    agent.tells = true;
+    scene.api.answer(200, secret_of(held));
+    CHECK(scene.told(agent) == nullptr);
+    CHECK(scene.ask(agent) == "");
+    CHECK(scene.told(agent) == nullptr);
+
+    auto status = agent.status();
+    status.flush_lsn = "0/10";
+    agent.say(status);
+    REQUIRE(scene.eventually([&] { return scene.told(agent) != nullptr; }));
+    CHECK(scene.told(agent)->status.flush_lsn == "0/10");
+
+    status.flush_lsn = "0/20";
+    agent.say(status);
+    REQUIRE(scene.eventually([&] { return scene.told(agent)->status.flush_lsn == "0/20"; }));
+    const auto heard_at = scene.told(agent)->heard_at;
+    agent.say("");
+    REQUIRE(scene.eventually([&] { return scene.told(agent)->heard_at > heard_at; }));
+    CHECK(scene.told(agent)->status.flush_lsn == "0/20");
+    CHECK(scene.news == 0);
+
+    status.ready = false;
+    agent.say(status);
+    REQUIRE(scene.eventually([&] { return !scene.told(agent)->status.ready; }));
+    CHECK(scene.news == 1);
+    status.stop_requested = true;
+    agent.say(status);
+    CHECK(scene.eventually([&] { return scene.news == 2; }));
+    CHECK(agent.requests.size() == 2);
+
+    agent.end();
+    CHECK(scene.eventually([&] { return scene.told(agent) == nullptr; }));
+    CHECK(scene.news == 3);
+}
+
+TEST_CASE("agents: what makes no sense ends the telling") {
+    Scene scene;
+    const auto held = generation();
+    FakeAgent agent(scene.api.io, 1, held);
+    agent.tells = true;
+    scene.api.answer(200, secret_of(held));
+    CHECK(scene.ask(agent) == "");
+    scene.told(agent);
+    agent.say(agent.status());
+    REQUIRE(scene.eventually([&] { return scene.told(agent) != nullptr; }));
+    agent.say("{\"state\": 7}");
+    CHECK(scene.eventually([&] { return scene.told(agent) == nullptr; }));
+    CHECK(scene.ask(agent) == "");
+}
+
+TEST_CASE("agents: one of a release that does not tell is asked, and not to tell again and again") {
+    Scene scene;
+    const auto held = generation();
+    FakeAgent agent(scene.api.io, 1, held);
+    scene.api.answer(200, secret_of(held));
+    CHECK(scene.ask(agent) == "");
+    scene.told(agent);
+    REQUIRE(scene.eventually([&] { return agent.asked("/status?watch") == 1; }));
+    REQUIRE(scene.eventually([&] { return scene.told(agent) == nullptr; }));
+    CHECK(scene.ask(agent) == "");
+    CHECK(scene.told(agent) == nullptr);
+    CHECK(scene.ask(agent) == "");
+    CHECK(agent.asked("/status?watch") == 1);
+}
+
+TEST_CASE("agents: nobody listens to a member that is forgotten") {
+    Scene scene;
+    const auto held = generation();
+    FakeAgent agent(scene.api.io, 1, held);
+    agent.tells = true;
+    scene.api.answer(200, secret_of(held));
+    CHECK(scene.ask(agent) == "");
+    scene.told(agent);
+    agent.say(agent.status());
+    REQUIRE(scene.eventually([&] { return scene.told(agent) != nullptr; }));
+    CHECK(agent.streams == 1);
+    scene.agents.forget(k8s_name);
+    CHECK(scene.told(agent) == nullptr);
+    agent.say("");
+    CHECK(scene.eventually([&] { return agent.streams == 0; }));
+    CHECK(scene.news == 0);
 }
