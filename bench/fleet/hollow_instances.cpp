@@ -100,6 +100,7 @@ ha::AgentStatus HollowInstances::status_of(HollowInstance& instance, const std::
         return out;
     }
     out.write_lsn = out.flush_lsn = position;
+    out.login = ha::LoginStatus{true, std::nullopt, 0, ha::free_connections_told_max};
     const auto settings = topology.members.find(member);
     const auto names =
         settings == topology.members.end() ? "" : settings->second.synchronous_standby_names.value_or("");

@@ -1,5 +1,5 @@
-// One look at an instance as its users reach it: a connection and a query. An instance that does not answer is a
-// result, not an error.
+// One look at an instance as its users reach it: a query, and a log-in unless it is known to be possible (decision 36).
+// An instance that does not answer is a result, not an error.
 #pragma once
 #include "activities/instance_ref.hpp"
 #include "base/json.hpp"

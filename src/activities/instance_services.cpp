@@ -106,8 +106,7 @@ void InstanceServices::drop_unwatched() {
     std::erase_if(watches_, [&](const auto& entry) {
         const auto& [k8s_name, watched] = entry;
         if (at - watched.asked_for_at < unwatched_for) return false;
-        forget(k8s_name);
-        agents_.forget(k8s_name);
+        forget_certificates(k8s_name);
         return true;
     });
 }
@@ -115,6 +114,7 @@ void InstanceServices::drop_unwatched() {
 void InstanceServices::forget_certificates(const std::string& k8s_name) {
     forget(k8s_name);
     agents_.forget(k8s_name);
+    sessions.drop(k8s_name);
 }
 
 void InstanceServices::forget(const std::string& k8s_name) {

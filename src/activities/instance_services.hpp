@@ -1,6 +1,7 @@
 // What the activities work with: the database, the cluster, the templates, the sealing key. Made by src/app.
 #pragma once
 #include "activities/instance_ref.hpp"
+#include "activities/kept_sessions.hpp"
 #include "activities/member_watch.hpp"
 #include "base/secret.hpp"
 #include "kube/agents.hpp"
@@ -39,7 +40,7 @@ class InstanceServices {
     // Kubernetes client; transient/"no_address" while a load balancer has none.
     asio::awaitable<Result<InstanceEndpoint>> endpoint(std::string k8s_name, std::string ns);
     void forget(const std::string& k8s_name);
-    // Its certificates are new: agents are asked with them from now on.
+    // Its certificates or its password are new: from now on agents are asked with them, and sessions begun.
     void forget_certificates(const std::string& k8s_name);
 
     // What the agents of those members say now, of those that answer within a second or two.
@@ -58,6 +59,7 @@ class InstanceServices {
     std::function<asio::awaitable<Result<void>>(Json alert)> post_alert;
 
     std::shared_ptr<pg::Pool> pool;
+    KeptSessions sessions;  // of the monitors
     kube::Client& kube;
     kube::Topologies topologies;
     const kube::Templates& templates;

@@ -23,6 +23,8 @@ constexpr auto pods_age_trouble = 250ms;       // while one does not
 constexpr auto look_gap_max = 15s;             // between two looks of a monitor that runs here
 constexpr auto told_age_max = 1'500ms;         // agents tell something every second
 constexpr auto answer_age_after_told = 20ms;
+constexpr auto login_age_max = 15s;   // of what an agent found
+constexpr auto policy_age_max = 60s;  // of the monitor's last reading
 
 std::int64_t ms_since(std::chrono::steady_clock::time_point then) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - then).count();
@@ -124,6 +126,21 @@ bool MemberWatch::take_told(ha::Observation& seen) {
         first_silent_at_ = std::min(first_silent_at_, heard_at + told_age_max);
     }
     return true;
+}
+
+std::optional<ha::LoginStatus> MemberWatch::login() const {
+    if (!at_rest_ || !login_) return std::nullopt;
+    const auto age_ms = ms_since(login_told_at_) + login_->age_ms;
+    return age_ms > std::chrono::milliseconds(login_age_max).count() ? std::nullopt : login_;
+}
+
+std::optional<std::string> MemberWatch::custom_check() const {
+    return Clock::now() - policy_read_at_ < policy_age_max ? custom_check_ : std::nullopt;
+}
+
+void MemberWatch::note_policy(const ha::Policy& policy) {
+    custom_check_ = policy.custom_check.value_or("");
+    policy_read_at_ = Clock::now();
 }
 
 asio::awaitable<void> MemberWatch::rest(std::chrono::milliseconds pause) {
@@ -234,6 +251,10 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
         view.gone = !view.status && !member.running;
     }
     const bool all_follow = note_replication(record, seen);
+    if (const auto primary = seen.find(record.primary); primary != seen.end() && primary->second.status) {
+        login_ = primary->second.status->login;
+        login_told_at_ = members_[record.primary].answered_at;
+    }
     at_rest_ = all_follow && std::ranges::all_of(seen, [](const auto& m) { return serves(m.second); });
     co_return seen;
 }

@@ -33,6 +33,12 @@ class MemberWatch {
     // look.
     asio::awaitable<void> keep_labels(const ha::Record& record, const ha::Observation& seen);
     MemberTroubles& troubles() { return troubles_; }
+    // What the primary's agent finds of log-ins, as of the last look; nullopt while not all is well, for earlier
+    // releases of the agent, and when that is too old.
+    std::optional<ha::LoginStatus> login() const;
+    // The instance's own query, as the monitor read it: empty for none, nullopt when that is not known or too old.
+    std::optional<std::string> custom_check() const;
+    void note_policy(const ha::Policy& policy);
     // Of a look that began then: whether the Kubernetes API served it. How long it has not by now, in ms.
     std::int64_t note_kubernetes(bool serves, std::chrono::steady_clock::time_point began);
 
@@ -75,6 +81,10 @@ class MemberWatch {
     // All members served at the last look, standbys got on, and no label has changed since.
     bool at_rest_ = false;
     bool was_told_ = false;
+    std::optional<ha::LoginStatus> login_;
+    Clock::time_point login_told_at_{};
+    std::optional<std::string> custom_check_;
+    Clock::time_point policy_read_at_{};
     Clock::time_point primary_spoke_at_{};  // as of the last look
     Clock::time_point first_silent_at_{};   // a member is then, unless it is heard before
     struct Wake {

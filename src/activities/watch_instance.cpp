@@ -220,7 +220,9 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
     const auto& record = instance.record;
     Output out{.state = enum_name(record.state), .epoch = record.epoch, .revision = record.revision};
     if (instance.state == "deleted" || instance.state == "deleting") co_return out;
+    services.sessions.note_reign(in.instance.k8s_name, record.epoch);
     auto& watch = services.watch(in.instance);
+    watch.note_policy(instance.policy);
     const auto applied = co_await apply_topology(services, instance);
     const auto failing_ms = watch.note_kubernetes(applied.has_value(), instance.began);
     if (!applied) {

@@ -14,6 +14,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds tick_interval{1'000};
 constexpr std::chrono::milliseconds tick_interval_down{200};
 constexpr std::chrono::milliseconds ping_timeout{2'000};
+constexpr std::chrono::milliseconds login_interval{5'000};
 constexpr std::chrono::milliseconds kill_after{10'000};
 constexpr std::chrono::milliseconds kill_after_lost_reign{2'000};
 // A standby that is away for less may come back and take over.
@@ -48,6 +49,7 @@ Agent::Agent(asio::io_context& io, Options options, Binaries binaries)
       topology_(io.get_executor(), options_, [this] { wake(); }),
       psql_(options_, binaries_),
       observer_(io.get_executor(), options_, binaries_),
+      login_(options_),
       caretaker_(
           io.get_executor(), options_, binaries_, psql_, [this] { wake(); },
           [this](const Error& error) { note_error(error); }),
@@ -77,6 +79,7 @@ asio::awaitable<void> Agent::wait_for_news(std::uint64_t known, Clock::time_poin
 asio::awaitable<void> Agent::run() {
     topology_.start_watch();
     asio::co_spawn(io_, tick(), asio::detached);
+    asio::co_spawn(io_, keep_logging_in(), asio::detached);
     for (;;) {
         changed_ = false;
         note_exit();
@@ -102,6 +105,22 @@ asio::awaitable<void> Agent::tick() {
         timer.expires_after(server_.state() == Server::down ? tick_interval_down : tick_interval);
         co_await timer.async_wait(use);
         look_again();
+    }
+}
+
+asio::awaitable<void> Agent::keep_logging_in() {
+    asio::steady_timer timer(io_);
+    for (;;) {
+        const auto server = server_.started_at();
+        const bool serves = server_.state() == Server::running && server_.role() == ha::Role::primary;
+        if (!serves)
+            login_.forget();
+        else if (co_await login_.log_in())
+            note_happening();
+        // What was found of a server that is gone says nothing of the next.
+        if (server_.started_at() != server) login_.forget();
+        timer.expires_after(serves ? login_interval : tick_interval);
+        co_await timer.async_wait(use);
     }
 }
 
@@ -232,6 +251,11 @@ asio::awaitable<bool> Agent::ready() {
     co_return co_await accepts_connections(options_, ping_timeout);
 }
 
+asio::awaitable<void> Agent::observe_running(ha::AgentStatus& status, std::chrono::milliseconds max_age) {
+    co_await observer_.observe_running(status, max_age);
+    if (status.role == ha::Role::primary) status.login = login_.status(observer_.free_connections());
+}
+
 asio::awaitable<ha::AgentStatus> Agent::status(std::chrono::milliseconds max_age) {
     ha::AgentStatus status{};
     status.member = options_.member;
@@ -252,7 +276,7 @@ asio::awaitable<ha::AgentStatus> Agent::status(std::chrono::milliseconds max_age
     if (!status.last_error && !topology_.trouble().empty()) status.last_error = topology_.trouble();
     observer_.observe_disk(status);
     if (server_.state() == Server::running)
-        co_await observer_.observe_running(status, max_age);
+        co_await observe_running(status, max_age);
     else if (server_.state() == Server::down && !preparing_ && data_.state() == Data::whole)
         co_await observer_.observe_stopped(status);
     status.ready = co_await ready();

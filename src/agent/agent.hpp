@@ -4,6 +4,7 @@
 #include "agent/configuration.hpp"
 #include "agent/data_directory.hpp"
 #include "agent/decision.hpp"
+#include "agent/login_probe.hpp"
 #include "agent/observer.hpp"
 #include "agent/options.hpp"
 #include "agent/psql.hpp"
@@ -83,6 +84,8 @@ class Agent {
     void wake();
     void look_again();
     asio::awaitable<void> tick();
+    asio::awaitable<void> keep_logging_in();
+    asio::awaitable<void> observe_running(ha::AgentStatus& status, std::chrono::milliseconds max_age);
     void note_happening();
     // The configuration as it should be now; nullopt when it cannot be told (and the error is noted).
     std::optional<std::map<std::string, std::string>> wanted_configuration();
@@ -98,6 +101,7 @@ class Agent {
     TopologySource topology_;
     Psql psql_;
     Observer observer_;
+    LoginProbe login_;
     Caretaker caretaker_;
 
     std::optional<Descriptor> lock_;

@@ -35,6 +35,10 @@ SELECT json_build_object(
                  'status', status, 'sender_host', coalesce(sender_host, ''),
                  'silent_ms', (extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000)::bigint)
                FROM pg_stat_wal_receiver),
+  'free_connections', CASE WHEN NOT r THEN
+     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+     - coalesce(current_setting('reserved_connections', true)::int, 0)
+     - (SELECT count(*) FROM pg_stat_get_activity(NULL) WHERE backend_type = 'client backend') END,
   'slots', (SELECT coalesce(json_agg(json_build_object('name', slot_name, 'active', active,
                      'wal_status', coalesce(wal_status, ''), 'restart_lsn', restart_lsn::text)), '[]')
             FROM pg_replication_slots))
@@ -103,6 +107,12 @@ asio::awaitable<void> Observer::observe_running(ha::AgentStatus& status, std::ch
     if (status.role == ha::Role::primary) take(a, "peers", status.peers);
     take(a, "receiver", status.receiver);
     take(a, "slots", status.slots);
+}
+
+std::optional<std::int64_t> Observer::free_connections() const {
+    std::optional<std::int64_t> out;
+    if (answer_) take(*answer_, "free_connections", out);
+    return out;
 }
 
 asio::awaitable<void> Observer::observe_stopped(ha::AgentStatus& status) {

@@ -17,6 +17,9 @@ class Observer {
     // Fills what a running server tells (LSNs, timeline, peers, slots, version) by one query; an answer no older than
     // `max_age` serves again.
     asio::awaitable<void> observe_running(ha::AgentStatus& status, std::chrono::milliseconds max_age);
+    // Connections that were left for users without privileges when a primary last answered; below zero: superusers have
+    // taken more than theirs.
+    std::optional<std::int64_t> free_connections() const;
     // Fills what the control file tells of a server that is down.
     asio::awaitable<void> observe_stopped(ha::AgentStatus& status);
     // Sizes of the volume.

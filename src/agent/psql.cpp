@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <csignal>
 
 namespace toygres::agent {
@@ -14,6 +15,7 @@ namespace {
 using asio::experimental::awaitable_operators::operator||;
 
 constexpr std::chrono::seconds probe_limit{10};
+constexpr std::size_t message_bytes_max = 64 << 10;
 
 std::string last_line(std::string text) {
     while (!text.empty() && text.back() == '\n') text.pop_back();
@@ -79,6 +81,54 @@ asio::awaitable<bool> ping(std::string path) {
     co_return answer[0] == 'E' && !std::string_view(answer.data(), n).contains("57P03");
 }
 
+std::string socket_path(const Options& options) {
+    return fmt::format("{}/.s.PGSQL.{}", options.socket_dir, options.postgres_port);
+}
+
+Error login_failed(std::string why) { return {ErrorKind::transient, "login_failed", std::move(why)}; }
+
+std::uint32_t int32_at(std::string_view text) {
+    std::uint32_t out = 0;
+    for (const char c : text.substr(0, 4)) out = out << 8 | static_cast<unsigned char>(c);
+    return out;
+}
+
+// The message of an ErrorResponse: fields that begin with a letter and end with a zero.
+std::string message_of(std::string_view fields) {
+    while (!fields.empty() && fields.front() != '\0') {
+        const auto end = std::min(fields.find('\0'), fields.size());
+        if (fields.front() == 'M') return std::string(fields.substr(1, end - 1));
+        fields.remove_prefix(std::min(end + 1, fields.size()));
+    }
+    return "refused";
+}
+
+// The server is ready for a query, or why it is not.
+asio::awaitable<Result<void>> log_in_at(std::string path) {
+    asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor);
+    if (const auto [e] = co_await socket.async_connect(asio::local::stream_protocol::endpoint(path), use); e)
+        co_return std::unexpected(login_failed(e.message()));
+    const auto packet = startup_packet();
+    if (const auto [e, n] = co_await asio::async_write(socket, asio::buffer(packet), use); e)
+        co_return std::unexpected(login_failed(e.message()));
+    for (;;) {
+        std::array<char, 5> head{};
+        if (const auto [e, n] = co_await asio::async_read(socket, asio::buffer(head), use); e)
+            co_return std::unexpected(login_failed(e.message()));
+        const auto size = int32_at(std::string_view(head.data() + 1, 4));
+        if (size < 4 || size > message_bytes_max) co_return std::unexpected(login_failed("an answer of no sane size"));
+        std::string body(size - 4, '\0');
+        if (const auto [e, n] = co_await asio::async_read(socket, asio::buffer(body), use); e)
+            co_return std::unexpected(login_failed(e.message()));
+        if (head[0] == 'E') co_return std::unexpected(login_failed(message_of(body)));
+        if (head[0] == 'R' && int32_at(body) != 0) co_return std::unexpected(login_failed("a password is asked for"));
+        if (head[0] == 'Z') break;
+    }
+    constexpr std::array<char, 5> terminate{'X', 0, 0, 0, 4};
+    co_await asio::async_write(socket, asio::buffer(terminate), use);
+    co_return Result<void>();
+}
+
 }  // namespace
 
 std::string sql_literal(std::string_view text) {
@@ -121,9 +171,16 @@ asio::awaitable<bool> Psql::serves_replicas(std::string member) const {
 
 asio::awaitable<bool> accepts_connections(const Options& options, std::chrono::milliseconds timeout) {
     asio::steady_timer deadline(co_await asio::this_coro::executor, timeout);
-    const auto first = co_await (ping(fmt::format("{}/.s.PGSQL.{}", options.socket_dir, options.postgres_port)) ||
-                                 deadline.async_wait(use));
+    const auto first = co_await (ping(socket_path(options)) || deadline.async_wait(use));
     co_return first.index() == 0 && std::get<0>(first);
+}
+
+asio::awaitable<Result<void>> log_in(const Options& options, std::chrono::milliseconds timeout) {
+    asio::steady_timer deadline(co_await asio::this_coro::executor, timeout);
+    auto first = co_await (log_in_at(socket_path(options)) || deadline.async_wait(use));
+    if (first.index() == 1)
+        co_return std::unexpected(login_failed(fmt::format("no answer within {} ms", timeout.count())));
+    co_return std::get<0>(std::move(first));
 }
 
 }  // namespace toygres::agent

@@ -43,4 +43,8 @@ class Psql {
 // Does the server at the unix socket let connections in? A start-up packet, and its answer's first byte; no process.
 asio::awaitable<bool> accepts_connections(const Options& options, std::chrono::milliseconds timeout);
 
+// A whole log-in at the unix socket, as local_psql() does it, and its end; no process. Errors: transient/"login_failed"
+// with the server's words.
+asio::awaitable<Result<void>> log_in(const Options& options, std::chrono::milliseconds timeout);
+
 }  // namespace toygres::agent

@@ -22,6 +22,7 @@ Json worth_telling(const ha::AgentStatus& status) {
     if (coarse.peers)
         for (auto& peer : *coarse.peers)
             if (peer.replay_lag_ms) *peer.replay_lag_ms /= lag_step_ms;
+    if (coarse.login) coarse.login->age_ms = 0;
     return encode(coarse);
 }
 

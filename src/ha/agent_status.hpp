@@ -58,6 +58,17 @@ struct LastExit {
 };
 BOOST_DESCRIBE_STRUCT(LastExit, (), (at, how))
 
+// Whether users can log in, as the agent finds out every few seconds by doing it.
+struct LoginStatus {
+    bool ok;
+    std::optional<std::string> error;
+    std::int64_t age_ms;  // since the last log-in ended
+    // Connections that are left for users without privileges; of more than a handful only that there are so many.
+    std::optional<std::int64_t> free_connections;
+};
+BOOST_DESCRIBE_STRUCT(LoginStatus, (), (ok, error, age_ms, free_connections))
+inline constexpr std::int64_t free_connections_told_max = 8;
+
 struct AgentStatus {
     std::string member;
     std::string agent_version;
@@ -91,12 +102,13 @@ struct AgentStatus {
     std::optional<std::string> last_error;
     // Its pod is told to stop; while it is the primary it serves on for a while, for a standby to take over.
     std::optional<bool> stop_requested;
+    std::optional<LoginStatus> login;  // primary; absent before the first, and of earlier releases
 };
 BOOST_DESCRIBE_STRUCT(AgentStatus, (),
                       (member, agent_version, state, ready, role, epoch, revision, reason, postgres_version,
                        system_identifier, timeline, write_lsn, flush_lsn, receive_lsn, replay_lsn,
                        synchronous_standby_names, peers, receiver, slots, clean_shutdown, clone, disk_total_bytes,
                        disk_free_bytes, started_at, postgres_started_at, restarts, last_exit, last_error,
-                       stop_requested))
+                       stop_requested, login))
 
 }  // namespace toygres::ha
