@@ -20,6 +20,8 @@ bool idempotent(const std::string& method) {
     return method == "GET" || method == "PUT" || method == "DELETE" || method == "HEAD";
 }
 
+constexpr std::size_t room_max_bytes = 16 << 10;
+
 bool successful(int status) { return status >= 200 && status < 300; }
 
 std::string request_text(const Request& request, const Origin& origin) {
@@ -117,9 +119,11 @@ class ResponseReader {
         const auto kept = end_ - begin_;
         begin_ = 0;
         end_ = kept;
-        piece_.resize(kept + (16 << 10));
-        const auto [error, size] = co_await transport_.read_some(asio::buffer(piece_.data() + kept, 16 << 10));
+        piece_.resize(kept + room_);
+        const auto [error, size] = co_await transport_.read_some(asio::buffer(piece_.data() + kept, room_));
         end_ += size;
+        // A stream that says little for hours should hold little.
+        if (size == room_) room_ = std::min(room_ * 2, room_max_bytes);
         got_anything_ = got_anything_ || size > 0;
         if (!error) co_return Result<void>();
         if (parser_->is_header_done() && !parser_->is_done()) {
@@ -135,6 +139,7 @@ class ResponseReader {
     std::size_t body_limit_bytes_;
     std::optional<ResponseParser> parser_;
     std::string piece_;
+    std::size_t room_ = 2 << 10;  // for what is read at once
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     bool got_anything_ = false;
