@@ -27,7 +27,9 @@ constexpr std::size_t requests_max = 1'000;
 
 asio::awaitable<std::string> make_token(std::string conninfo) {
     auto connection = value_or_raise(co_await pg::Connection::connect(conninfo, schema, "bench_fleet", 10s));
-    co_return value_or_raise(co_await cms::create_token(*connection, "bench", "write", std::nullopt)).reveal();
+    co_return value_or_raise(
+        co_await cms::create_token(*connection, {.name = "bench", .role = "admin", .owner = {}, .expires_at = {}}))
+        .reveal();
 }
 
 double ms_since(SteadyClock::time_point began) {

@@ -26,7 +26,7 @@ asio::awaitable<Result<std::string>> transact(
 
 Result<std::optional<std::string>> repeated(const std::optional<cms::Operation>& before, const Attempt& attempt) {
     if (!before) return std::nullopt;
-    if (before->request_digest == attempt.digest) return before->id;
+    if (constant_time_equal(before->request_digest, attempt.digest)) return before->id;
     return std::unexpected(
         Error{ErrorKind::conflict, "idempotency_key_reused",
               fmt::format("the idempotency key was used for another request, which made operation {}", before->id)});

@@ -1,5 +1,6 @@
 #include "api/api.hpp"
 
+#include "api/address.hpp"
 #include "base/log.hpp"
 #include "metrics/metrics.hpp"
 
@@ -24,10 +25,10 @@ void count(const Call& call, const Route* route, int status, Clock::duration too
 }
 
 void note(const Call& call, const Route* route, int status, Clock::duration took, const std::optional<Error>& failure) {
-    const auto level = status == 500                          ? log::Level::error
-                       : failure && status > 500              ? log::Level::warning
-                       : route && route->scope == Scope::open ? log::Level::debug
-                                                              : log::Level::info;
+    const auto level = status == 500                             ? log::Level::error
+                       : failure && status > 500                 ? log::Level::warning
+                       : route && route->needs == Needs::nothing ? log::Level::debug
+                                                                 : log::Level::info;
     Json fields = {
         {"method", call.request().method},
         {"route", route ? std::string(route->pattern) : "unmatched"},
@@ -43,6 +44,14 @@ void note(const Call& call, const Route* route, int status, Clock::duration took
     log::write(level, "request.handled", fields);
 }
 
+void expect_role(const Caller& caller, const Route& route) {
+    const auto least = least_role(route.needs);
+    if (caller.role < least)
+        raise(ErrorKind::forbidden, "insufficient_scope",
+              fmt::format("the token \"{}\" is of a {}; this needs one of an {}", caller.name, role_name(caller.role),
+                          role_name(least)));
+}
+
 Error no_route(const Call& call, const Router::NoMatch& none) {
     if (none.allow.empty())
         return {ErrorKind::not_found, "no_such_path",
@@ -53,11 +62,23 @@ Error no_route(const Call& call, const Router::NoMatch& none) {
 
 }  // namespace
 
-Api::Api(ApiServices services) : services_(std::move(services)), authenticator_(services_.pool) {}
+Api::Api(ApiServices services)
+    : services_(std::move(services)), authenticator_(services_.pool), audit_(services_.pool) {}
 
 http::Response Api::error_page(int status, std::string_view detail) { return broken_request(status, detail); }
 
-asio::awaitable<http::Response> Api::dispatch(Call& call, const Route*& route) {
+// Throws unless the caller may call the route. Whose an instance is, is looked at again in the transaction that changes
+// it.
+asio::awaitable<void> Api::admit(Call& call, const Route& route) {
+    const auto& request = call.request();
+    call.set_caller(value_or_raise(co_await authenticator_.authenticate(
+        std::string(request.headers.get("Authorization")), network_of(address_of(request.peer)))));
+    expect_role(call.caller(), route);
+    if (route.needs == Needs::owner && call.caller().role != Role::admin)
+        co_await call.read([&](pg::Connection& db) { return call.own_instance(db, call.param("name")); });
+}
+
+asio::awaitable<http::Response> Api::dispatch(Call& call, Handling& handling) {
     call.check_target();
     auto found = router_.find(call.request().method, call.segments());
     if (const auto* none = std::get_if<Router::NoMatch>(&found)) {
@@ -66,26 +87,22 @@ asio::awaitable<http::Response> Api::dispatch(Call& call, const Route*& route) {
         co_return response;
     }
     auto& match = std::get<Router::Match>(found);
-    route = match.route;
-    if (route->scope != Scope::open) {
-        call.set_caller(value_or_raise(
-            co_await authenticator_.authenticate(std::string(call.request().headers.get("Authorization")))));
-        if (route->scope == Scope::write && call.caller().scope != Scope::write)
-            raise(ErrorKind::forbidden, "insufficient_scope",
-                  fmt::format("the token \"{}\" may only read; this needs one of scope write", call.caller().name));
-    }
+    const auto& route = *match.route;
+    handling.route = &route;
     call.set_params(std::move(match.params));
-    co_return co_await route->handle(call);
+    if (route.needs != Needs::nothing) co_await admit(call, route);
+    handling.audit = value_or_raise(co_await audit_.begin(call, route));
+    co_return co_await route.handle(call);
 }
 
 asio::awaitable<void> Api::handle(http::Exchange& exchange) {
     const auto began = Clock::now();
     Call call(exchange, services_);
-    const Route* route = nullptr;
+    Handling handling;
     http::Response response{};
     std::optional<Error> failure;
     try {
-        response = co_await dispatch(call, route);
+        response = co_await dispatch(call, handling);
     } catch (...) {
         failure = current_error();
     }
@@ -93,14 +110,18 @@ asio::awaitable<void> Api::handle(http::Exchange& exchange) {
     if (cancellation.cancelled() != asio::cancellation_type::none) co_return;  // the server gave the connection up
     if (failure && !call.streaming()) response = problem(*failure, call.request_id());
     const int status = call.streaming() ? 200 : response.status;
+    if (handling.audit)
+        co_await audit_.end(call, *handling.audit, status, failure);
+    else if (!handling.route || handling.route->needs != Needs::nothing)
+        co_await audit_.refused(call, handling.route, status, failure);
     if (!call.streaming()) {
         response.headers.set("X-Request-Id", call.request_id());
         response.headers.set("X-Content-Type-Options", "nosniff");
         co_await exchange.respond(std::move(response));
     }
     const auto took = Clock::now() - began;
-    count(call, route, status, took);
-    note(call, route, status, took, failure);
+    count(call, handling.route, status, took);
+    note(call, handling.route, status, took, failure);
     // A stream cut short must not look like one that is complete.
     if (failure && call.streaming()) throw ErrorException(*std::move(failure));
 }

@@ -1,5 +1,6 @@
 // The control plane's REST API: finds the route, knows the caller, answers; one log line and two metrics per request.
 #pragma once
+#include "api/audit_trail.hpp"
 #include "api/authenticator.hpp"
 #include "api/route.hpp"
 #include "api/services.hpp"
@@ -19,11 +20,17 @@ class Api {
     static http::Response error_page(int status, std::string_view detail);
 
   private:
-    asio::awaitable<http::Response> dispatch(Call& call, const Route*& route);
+    struct Handling {
+        const Route* route = nullptr;
+        std::optional<std::int64_t> audit{};  // the entry of a privileged call
+    };
+    asio::awaitable<http::Response> dispatch(Call& call, Handling& handling);
+    asio::awaitable<void> admit(Call& call, const Route& route);
 
     ApiServices services_;
     Router router_;
     Authenticator authenticator_;
+    AuditTrail audit_;
 };
 
 }  // namespace toygres::api

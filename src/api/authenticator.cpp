@@ -2,6 +2,10 @@
 
 #include "api/database.hpp"
 #include "base/crypto.hpp"
+#include "base/log.hpp"
+#include "metrics/metrics.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,14 +14,18 @@ namespace toygres::api {
 namespace {
 
 // A revoked token works on for so long at most.
-constexpr std::chrono::seconds remembered_for{3};
+constexpr std::chrono::seconds trusted_for{3};
+// So long a token is looked up even while its network is locked out.
+constexpr std::chrono::hours remembered_for{1};
 constexpr std::size_t remembered_max = 4096;
 constexpr std::size_t token_length_max = 512;
+constexpr std::chrono::minutes use_noted_every{1};
 
 Error unauthenticated(std::string message) { return {ErrorKind::forbidden, "unauthenticated", std::move(message)}; }
 
 Caller to_caller(const cms::Token& token, Secret text) {
-    return {token.name, token.scope == "write" ? Scope::write : Scope::read, std::move(text)};
+    // A role of a later release is not one to guess at.
+    return {token.name, token.owner, role_from(token.role).value_or(Role::viewer), std::move(text)};
 }
 
 // The token of "Bearer <token>", or an empty view.
@@ -34,28 +42,60 @@ std::string_view bearer_token(std::string_view header) {
 
 }  // namespace
 
-asio::awaitable<Result<Caller>> Authenticator::authenticate(std::string authorization) {
+asio::awaitable<Result<Caller>> Authenticator::authenticate(std::string authorization, std::string network) {
     if (authorization.empty())
-        co_return std::unexpected(
-            unauthenticated("this needs a token: send it as \"Authorization: Bearer <token>\"; an operator makes one "
-                            "with \"toygres token create\""));
+        co_return std::unexpected(unauthenticated(
+            "this needs a token: send it as \"Authorization: Bearer <token>\"; an administrator makes one "
+            "with \"toygres token create\""));
     Secret text{std::string(bearer_token(authorization))};
+    auto digest = text.empty() ? std::string() : sha256_hex(text.reveal());
+    const auto time = std::chrono::steady_clock::now();
+    const auto it = known_.find(digest);
+    const bool known = it != known_.end() && time - it->second.looked_up_at < remembered_for;
+    if (known) {
+        const auto& [token, looked_up_at] = it->second;
+        const bool valid = !token.expires_at || *token.expires_at > now();
+        if (valid && time - looked_up_at < trusted_for) co_return to_caller(token, text);
+    }
+    if (const auto wait = lock_out_.wait_of(network, time); wait && !known)
+        co_return std::unexpected(
+            Error{ErrorKind::forbidden,
+                  "locked_out",
+                  fmt::format("too many wrong tokens came from {}; try again in {}s", network, wait->count()),
+                  {{"retry_after_s", wait->count()}}});
     if (text.empty())
         co_return std::unexpected(
-            unauthenticated("the Authorization header must read \"Bearer <token>\", with a token of toygres"));
-    auto digest = sha256_hex(text.reveal());
-    const auto time = std::chrono::steady_clock::now();
-    if (const auto it = known_.find(digest); it != known_.end()) {
-        const auto& [token, until] = it->second;
-        if (time < until && (!token.expires_at || *token.expires_at > now())) co_return to_caller(token, text);
-        known_.erase(it);
-    }
+            wrong(network, "the Authorization header must read \"Bearer <token>\", with a token of toygres"));
+    co_return co_await look_up(std::move(text), std::move(digest), std::move(network));
+}
+
+asio::awaitable<Result<Caller>> Authenticator::look_up(Secret text, std::string digest, std::string network) {
     auto found = co_await query(pool_, [&](pg::Connection& db) { return cms::find_token(db, text); });
     if (!found) co_return std::unexpected(std::move(found).error());
-    if (!*found) co_return std::unexpected(unauthenticated("the token is not known here, has expired or was revoked"));
+    if (!*found) {
+        known_.erase(digest);
+        co_return std::unexpected(wrong(network, "the token is not known here, has expired or was revoked"));
+    }
+    co_await note_use(**found);
     if (known_.size() >= remembered_max) known_.clear();
-    known_.insert_or_assign(std::move(digest), Known{**found, std::chrono::steady_clock::now() + remembered_for});
+    known_.insert_or_assign(std::move(digest), Known{**found, std::chrono::steady_clock::now()});
     co_return to_caller(**found, std::move(text));
+}
+
+Error Authenticator::wrong(const std::string& network, std::string message) {
+    if (lock_out_.failed(network, std::chrono::steady_clock::now())) {
+        log::warning("network.locked_out", {{"network", network}});
+        metrics::counter("toygres_http_lock_outs_total", "Networks that were locked out for wrong tokens", {})
+            .Increment();
+    }
+    return unauthenticated(std::move(message));
+}
+
+// Once a minute; a call does not fail by it.
+asio::awaitable<void> Authenticator::note_use(cms::Token token) {
+    if (token.last_used_at && now() - *token.last_used_at < use_noted_every) co_return;
+    const auto noted = co_await query(pool_, [&](pg::Connection& db) { return cms::touch_token(db, token.id); });
+    if (!noted) log::warning("token.use_not_noted", {{"token", token.name}, {"code", noted.error().code}});
 }
 
 }  // namespace toygres::api

@@ -12,6 +12,7 @@ namespace toygres::api {
 namespace {
 
 constexpr std::size_t json_depth_max = 64;
+constexpr std::size_t object_length_max = 256;
 
 bool is_sane_id(std::string_view text, std::string_view punctuation) {
     return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [&](unsigned char c) {
@@ -114,6 +115,24 @@ const std::string& Call::param(std::string_view name) const {
     const auto it = params_.find(name);
     TG_ASSERT(it != params_.end());
     return it->second;
+}
+
+std::optional<std::string> Call::object() const {
+    if (object_) return object_;
+    for (const auto* name : {"name", "id"})
+        if (const auto it = params_.find(name); it != params_.end()) return it->second.substr(0, object_length_max);
+    return std::nullopt;
+}
+
+asio::awaitable<Result<cms::Instance>> Call::own_instance(pg::Connection& db, std::string name) const {
+    auto instance = co_await cms::find_instance(db, std::move(name));
+    if (instance && !may_change(caller(), instance->owner))
+        co_return std::unexpected(
+            Error{ErrorKind::forbidden, "not_owner",
+                  fmt::format("the instance {} belongs to {}, and the token \"{}\" speaks for {}; only the owner and "
+                              "administrators may do that",
+                              instance->name, instance->owner, caller().name, caller().owner)});
+    co_return instance;
 }
 
 void Call::expect_query(std::initializer_list<std::string_view> known) const {

@@ -37,9 +37,17 @@ class Call {
 
     // Only of routes that need a token.
     const Caller& caller() const { return *caller_; }
+    bool has_caller() const { return caller_.has_value(); }
     std::string caller_name() const { return caller_ ? caller_->name : std::string(); }
     void set_caller(Caller caller) { caller_ = std::move(caller); }
+    // What it is about, for the audit: the name or id in its path, or what the route says.
+    std::optional<std::string> object() const;
+    void set_object(std::string name) { object_ = std::move(name); }
     cms::Actor actor() const { return {caller().name, request_id_}; }
+
+    // The live instance {name}, of which the caller may change what he likes: on a route of Needs::owner, in the
+    // transaction that changes it. Errors: not_found/"instance_not_found", forbidden/"not_owner".
+    asio::awaitable<Result<cms::Instance>> own_instance(pg::Connection& db, std::string name) const;
 
     // Query parameters. A repeated one counts by its first value; one that is not in `known` is
     // invalid/"invalid_request".
@@ -77,6 +85,7 @@ class Call {
     bool target_usable_ = false;
     std::map<std::string, std::string, std::less<>> params_;
     std::optional<Caller> caller_;
+    std::optional<std::string> object_;
     bool streaming_ = false;
 };
 

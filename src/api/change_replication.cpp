@@ -22,8 +22,8 @@ std::string operation_kind(const std::string& request) {
     return request == "configure" ? "configure_replication" : request;
 }
 
-asio::awaitable<Result<cms::Instance>> running_instance(pg::Connection& tx, std::string name) {
-    auto instance = co_await cms::find_instance(tx, name);
+asio::awaitable<Result<cms::Instance>> running_instance(pg::Connection& tx, const Call& call, std::string name) {
+    auto instance = co_await call.own_instance(tx, name);
     if (instance && instance->state != "running")
         co_return std::unexpected(Error{
             ErrorKind::conflict, "instance_not_running",
@@ -45,7 +45,7 @@ asio::awaitable<Result<void>> insert(pg::Connection& tx, const Call& call, const
 
 asio::awaitable<Result<std::string>> accept_change(pg::Connection& tx, const Call& call, const std::string& name,
                                                    ha::Request request, const Attempt& attempt) {
-    auto instance = co_await running_instance(tx, name);
+    auto instance = co_await running_instance(tx, call, name);
     if (!instance) co_return std::unexpected(std::move(instance).error());
     if (is_number(request.target)) request.target = fmt::format("{}-{}", instance->k8s_name, request.target);
     request.operation = attempt.operation;
@@ -67,7 +67,7 @@ asio::awaitable<Result<std::string>> accept_change(pg::Connection& tx, const Cal
 asio::awaitable<Result<std::string>> accept_verification(pg::Connection& tx, const Call& call, const std::string& name,
                                                          std::chrono::milliseconds timeout, const Attempt& attempt) {
     using orchestrations::VerifyReplication;
-    auto instance = co_await running_instance(tx, name);
+    auto instance = co_await running_instance(tx, call, name);
     if (!instance) co_return std::unexpected(std::move(instance).error());
     auto stored = co_await cms::get_replication(tx, instance->id);
     if (!stored) co_return std::unexpected(std::move(stored).error());

@@ -65,7 +65,8 @@ asio::awaitable<Result<std::string>> accept_creation(pg::Connection& tx, const C
                                                     .check_interval_ms = interval_ms,
                                                     .tags = wish.tags,
                                                     .create_orchestration_id = orchestration,
-                                                    .placement = wish.placement},
+                                                    .placement = wish.placement,
+                                                    .owner = call.caller().owner},
                                                    call.actor());
     if (!instance) co_return std::unexpected(std::move(instance).error());
     auto sealed =

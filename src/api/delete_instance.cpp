@@ -10,7 +10,7 @@ constexpr auto kind = "delete_instance";
 
 asio::awaitable<Result<std::string>> accept_deletion(pg::Connection& tx, const Call& call, const std::string& name,
                                                      const Attempt& attempt) {
-    auto instance = co_await cms::find_instance(tx, name);
+    auto instance = co_await call.own_instance(tx, name);
     if (!instance) co_return std::unexpected(std::move(instance).error());
     auto running = co_await cms::find_running(tx, instance->id, kind);
     if (!running) co_return std::unexpected(std::move(running).error());

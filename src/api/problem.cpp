@@ -10,11 +10,12 @@
 namespace toygres::api {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int>, 4> statuses_of_codes{{
+constexpr std::array<std::pair<std::string_view, int>, 5> statuses_of_codes{{
     {"unauthenticated", 401},
     {"method_not_allowed", 405},
     {"too_large", 413},
     {"unsupported_media_type", 415},
+    {"locked_out", 429},
 }};
 
 http::Response document(int status, const std::string& code, const std::string& detail, const std::string& request_id,
@@ -95,6 +96,8 @@ Error public_error(Error error) {
 http::Response problem(const Error& cause, const std::string& request_id) {
     const auto error = public_error(cause);
     auto out = document(status_of(error), error.code, error.message, request_id, errors_of(error));
+    if (error.code == "locked_out")
+        out.headers.set("Retry-After", std::to_string(error.details.value("retry_after_s", std::int64_t(1))));
     out.headers.set("X-Request-Id", request_id);
     return out;
 }

@@ -19,7 +19,7 @@ BOOST_DESCRIBE_STRUCT(FieldError, (), (field, message))
 
 // invalid 400, not_found 404, conflict and cancelled 409, forbidden 403, transient 503, timeout 504, internal 500; a
 // few codes have a status of their own: "unauthenticated" 401, "method_not_allowed" 405, "unsupported_media_type" 415,
-// "too_large" 413.
+// "too_large" 413, "locked_out" 429.
 int status_of(const Error& error);
 
 // invalid/"invalid_request" whose details carry the fields.

@@ -13,11 +13,13 @@ namespace toygres::api {
 struct Route {
     std::string_view method;
     std::string_view pattern;  // "/api/v1/instances/{name}"
-    Scope scope;
+    Needs needs;
     asio::awaitable<http::Response> (*handle)(Call&);
+    std::string_view audit{};  // what it is called in the audit, before it does anything; empty: it is not privileged
 };
 
 // The tables.
+std::span<const Route> audit_routes();
 std::span<const Route> instance_routes();
 std::span<const Route> event_routes();
 std::span<const Route> fleet_routes();
@@ -28,6 +30,7 @@ std::span<const Route> orchestration_routes();
 std::span<const Route> replication_routes();
 std::span<const Route> schedule_routes();
 std::span<const Route> system_routes();
+std::span<const Route> token_routes();
 // All of them.
 std::vector<Route> all_routes();
 

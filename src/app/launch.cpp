@@ -1,12 +1,12 @@
 #include "app/launch.hpp"
 
-#include "app/embedded_cms.hpp"
 #include "app/installation.hpp"
 #include "app/manifests.hpp"
 #include "app/server.hpp"
-#include "app/state_dir.hpp"
 #include "app/up.hpp"
 #include "base/asio.hpp"
+#include "base/crypto.hpp"
+#include "cms/audit.hpp"
 #include "cms/migrator.hpp"
 #include "cms/tokens.hpp"
 #include "localkube/cluster.hpp"
@@ -50,6 +50,7 @@ int server(const cli::ServerOptions& options) {
                        .evict_every_turn = options.evict_every_turn,
                        .keep_executions = options.keep_executions,
                        .keep_ended = std::chrono::days(options.keep_ended_days),
+                       .keep_audit = std::chrono::days(options.keep_audit_days),
                        .stop_delay = options.stop_delay});
 }
 
@@ -72,30 +73,51 @@ int migrate(const cli::MigrateOptions& options) {
     return 0;
 }
 
+void print_tokens(const std::vector<cms::Token>& tokens) {
+    const auto text = [](std::optional<Timestamp> t) { return t ? format_rfc3339(*t) : std::string("-"); };
+    constexpr auto row = "{:<32} {:<9} {:<24} {:<26} {:<26} {:<26} {}\n";
+    fmt::print(row, "NAME", "ROLE", "OWNER", "CREATED", "LAST USED", "EXPIRES", "REVOKED");
+    for (const auto& t : tokens)
+        fmt::print(row, t.name, t.role, t.owner, format_rfc3339(t.created_at), text(t.last_used_at), text(t.expires_at),
+                   text(t.revoked_at));
+}
+
+// What is done straight in the CMS is in the audit, too; who did it, the database knows.
+asio::awaitable<Result<void>> keep_audit(pg::Connection& db, std::string action, std::string token) {
+    auto added = co_await cms::add_audit(db, {.caller = {},
+                                              .owner = {},
+                                              .peer = "database",
+                                              .action = std::move(action),
+                                              .object = std::move(token),
+                                              .outcome = "done",
+                                              .request_id = random_hex(16)});
+    if (!added) co_return std::unexpected(std::move(added).error());
+    co_return Result<void>();
+}
+
 asio::awaitable<Result<void>> token_action(std::string conninfo, cli::TokenOptions options) {
     auto connection = co_await pg::Connection::connect(conninfo, options.schema, "toygres token", 10s);
     if (!connection) co_return std::unexpected(std::move(connection).error());
     switch (options.action) {
         case cli::TokenOptions::Action::create: {
             const auto expires = options.expires_in ? std::optional(now() + *options.expires_in) : std::nullopt;
-            auto token = co_await cms::create_token(**connection, options.name, options.scope, expires);
+            auto token = co_await cms::create_token(**connection, {options.name, options.role, options.owner, expires});
             if (!token) co_return std::unexpected(std::move(token).error());
+            if (auto kept = co_await keep_audit(**connection, "token.create", options.name); !kept) co_return kept;
             fmt::print(stderr, "This token is shown once:\n");
             fmt::print("{}\n", token->reveal());
             break;
         }
         case cli::TokenOptions::Action::list: {
-            auto tokens = co_await cms::list_tokens(**connection);
-            if (!tokens) co_return std::unexpected(std::move(tokens).error());
-            fmt::print("{:<32} {:<6} {:<26} {:<26} {}\n", "NAME", "SCOPE", "CREATED", "EXPIRES", "REVOKED");
-            const auto text = [](std::optional<Timestamp> t) { return t ? format_rfc3339(*t) : std::string("-"); };
-            for (const auto& t : *tokens)
-                fmt::print("{:<32} {:<6} {:<26} {:<26} {}\n", t.name, t.scope, format_rfc3339(t.created_at),
-                           text(t.expires_at), text(t.revoked_at));
+            const auto tokens = co_await cms::list_tokens(**connection, {});
+            if (!tokens) co_return std::unexpected(tokens.error());
+            print_tokens(*tokens);
             break;
         }
         case cli::TokenOptions::Action::revoke:
-            co_return co_await cms::revoke_token(**connection, options.name);
+            if (auto gone = co_await cms::revoke_token(**connection, options.name); !gone)
+                co_return std::unexpected(std::move(gone).error());
+            co_return co_await keep_audit(**connection, "token.revoke", options.name);
     }
     co_return Result<void>();
 }
@@ -109,9 +131,7 @@ int manifests(const cli::ManifestsOptions& options) {
 
 int token(const cli::TokenOptions& options) {
     const auto conninfo =
-        options.database_url.empty()
-            ? EmbeddedCms(StateDir(options.state_dir).cms()).conninfo()
-            : reach_database(options.database_url, options.database_password_file, options.installation_secret);
+        reach_database(options.database_url, options.database_password_file, options.installation_secret);
     if (!conninfo) return failed(conninfo.error());
     asio::io_context io;
     Result<void> done;

@@ -7,6 +7,7 @@
 #include "app/webhook.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "cms/audit.hpp"
 #include "cms/migrator.hpp"
 #include "cms/tokens.hpp"
 #include "http/server.hpp"
@@ -39,6 +40,7 @@ constexpr auto supervisor_interval = 30s;
 constexpr auto retention_interval = 60s;
 constexpr auto certificates_interval = 1h;
 constexpr auto retry_interval = 500ms;
+constexpr int audit_batch = 5000;
 
 int cannot_start(const Error& error) {
     log::error("server.cannot_start", {{"code", error.code}, {"message", error.message}});
@@ -152,6 +154,21 @@ asio::awaitable<void> keep_retention(rt::Client& client, rt::Clock& clock, const
     }
 }
 
+// The audit goes after its time, in batches that hold nobody up.
+asio::awaitable<void> keep_audit(std::shared_ptr<pg::Pool> pool, rt::Clock& clock, std::chrono::minutes keep) {
+    rt::Pause pause(co_await asio::this_coro::executor, clock);
+    for (bool more = false;;) {
+        co_await pause.wait(more ? 1s : retention_interval);
+        auto lease = co_await pool->acquire();
+        const auto gone =
+            lease ? co_await cms::prune_audit(**lease, keep, audit_batch) : Result<int>(std::unexpected(lease.error()));
+        if (!gone && !gone.error().retryable())
+            log::error("audit.not_pruned", {{"code", gone.error().code}, {"message", gone.error().message}});
+        if (gone && *gone > 0) log::info("audit.pruned", {{"entries", *gone}});
+        more = gone && *gone == audit_batch;
+    }
+}
+
 class Server {
   public:
     Server(const ServerConfig& config, kube::Access access, kube::Templates templates, Sealer sealer)
@@ -212,6 +229,7 @@ class Server {
         asio::co_spawn(io_, keep_supervisor(client_, clock_), asio::detached);
         asio::co_spawn(io_, keep_certificates(client_, clock_), asio::detached);
         asio::co_spawn(io_, keep_retention(client_, clock_, config_), asio::detached);
+        asio::co_spawn(io_, keep_audit(pool_, clock_, config_.keep_audit), asio::detached);
         asio::co_spawn(io_, watch_cluster(), asio::detached);
         signals_.async_wait([this](boost::system::error_code ec, int number) {
             if (ec) return;

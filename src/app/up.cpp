@@ -158,8 +158,10 @@ void ensure_token(const StateDir& state, const std::string& conninfo) {
             if (!connection)
                 out = std::unexpected(connection.error());
             else
-                out = co_await cms::create_token(**connection, fmt::format("up-{}", format_rfc3339(now())), "write",
-                                                 std::nullopt);
+                out = co_await cms::create_token(**connection, {.name = fmt::format("up-{}", format_rfc3339(now())),
+                                                                .role = "admin",
+                                                                .owner = "up",
+                                                                .expires_at = std::nullopt});
         }(conninfo, token),
         asio::detached);
     io.run();

@@ -24,11 +24,13 @@ struct CommandLine {
     ClusterOptions cluster{};
     MigrateOptions migrate{};
     TokenOptions token{};
+    AuditOptions audit{};
     ManifestsOptions manifests{};
     CreateOptions create{};
     ListOptions list{};
     GetOptions get{};
     ReplicationOptions replication{};
+    SetOwnerOptions set_owner{};
     DeleteOptions remove{};
     ConnectOptions connect{};
     LogsOptions logs{};

@@ -43,6 +43,7 @@ struct ServerOptions {
     bool evict_every_turn;
     int keep_executions;
     int keep_ended_days;
+    int keep_audit_days;
     std::chrono::milliseconds stop_delay;
 };
 
@@ -63,13 +64,13 @@ struct TokenOptions {
     enum class Action { create, list, revoke };
     Action action;
     std::string name;   // of the token; empty for list
-    std::string scope;  // read | write
+    std::string role;   // viewer | operator | admin
+    std::string owner;  // empty: the name
     std::optional<std::chrono::milliseconds> expires_in;
-    std::string database_url;  // empty: the CMS of `state_dir`
+    std::string database_url;  // empty: by the API
     std::string database_password_file;
     std::string schema;
     std::string installation_secret;
-    std::string state_dir;
 };
 
 // What is printed for `kubectl apply`.

@@ -37,23 +37,6 @@ void add_global_options(CLI::App& app, CommandLine& line) {
     app.add_option("--state-dir", line.connection.state_dir, "Of \"toygres up\" [TOYGRES_STATE_DIR, or ~/.toygres]");
 }
 
-void add_database(CLI::App* verb, std::string& url, std::string& password_file, std::string& schema, bool required) {
-    schema = "toygres_cms";
-    verb->add_option("--database-url", url, "The CMS: a PostgreSQL URL or connection string")
-        ->envname("TOYGRES_DATABASE_URL")
-        ->required(required);
-    verb->add_option("--database-password-file", password_file, "A file with its password, which the URL lacks")
-        ->envname("TOYGRES_DATABASE_PASSWORD_FILE");
-    verb->add_option("--schema", schema, "Schema of the CMS")->capture_default_str();
-}
-
-CLI::Option* add_installation(CLI::App* verb, std::string& secret) {
-    return verb
-        ->add_option("--installation-secret", secret,
-                     "Secret of this pod's namespace that an installation keeps its keys and passwords in")
-        ->envname("TOYGRES_INSTALLATION_SECRET");
-}
-
 void add_server(CLI::App& app, CommandLine& line) {
     auto& o = line.server;
     auto* verb = add(app, "server", "Run the control plane against a database and a Kubernetes cluster");
@@ -67,6 +50,7 @@ void add_server(CLI::App& app, CommandLine& line) {
     o.database_connections_max = 16;
     o.keep_executions = 3;
     o.keep_ended_days = 30;
+    o.keep_audit_days = 365;
     o.migrate = true;
     add_database(verb, o.database_url, o.database_password_file, o.schema, true);
     verb->add_option("--kubeconfig", o.kubeconfig, "[KUBECONFIG, the pod's service account, or ~/.kube/config]");
@@ -115,6 +99,9 @@ void add_server(CLI::App& app, CommandLine& line) {
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
     verb->add_option("--keep-ended-days", o.keep_ended_days, "How long the record of a workflow that has ended stays")
+        ->check(CLI::Range(1, 36'500))
+        ->capture_default_str();
+    verb->add_option("--keep-audit-days", o.keep_audit_days, "How long the audit of calls stays")
         ->check(CLI::Range(1, 36'500))
         ->capture_default_str();
     add_duration(
@@ -181,32 +168,6 @@ void add_manifests(CLI::App& app, CommandLine& line) {
         ->delimiter(',');
     verb->add_option("--kube-version", o.kube_version, "Of the cluster, such as 1.20 [a current one]");
     launches(verb, line, &Launcher::manifests, o);
-}
-
-void add_token_verbs(CLI::App& app, CommandLine& line) {
-    auto& o = line.token;
-    o.scope = "write";
-    auto* token = add(app, "token", "Make, list and revoke tokens of the API (straight in the CMS)");
-    token->require_subcommand(1);
-    using Action = TokenOptions::Action;
-    const auto add_action = [&](const char* name, Action action, const char* description) {
-        auto* verb = add(*token, name, description);
-        add_database(verb, o.database_url, o.database_password_file, o.schema, false);
-        add_installation(verb, o.installation_secret);
-        if (action != Action::list) verb->add_option("NAME", o.name, "Name of the token")->required();
-        verb->callback([&line, &o, action] {
-            o.action = action;
-            line.local = [&o](const Launcher& launcher) { return launcher.token(o); };
-        });
-        return verb;
-    };
-    auto* create = add_action("create", Action::create, "Make a token and print it; it is shown this once");
-    create->add_option("--scope", o.scope, "What it may do")
-        ->check(CLI::IsMember({"read", "write"}))
-        ->capture_default_str();
-    add_duration(create, "--expires", [&o](auto value) { o.expires_in = value; }, "Lifetime, such as 30d [for ever]");
-    add_action("list", Action::list, "List tokens");
-    add_action("revoke", Action::revoke, "Revoke a token");
 }
 
 void add_placement(CLI::App* verb, CreateOptions& o) {
@@ -282,6 +243,11 @@ void add_instance_verbs(CLI::App& app, CommandLine& line) {
     add_name(get_verb, line.get.name);
     get_verb->add_flag("-a,--all", line.get.include_deleted, "Also when it is deleted");
     runs(get_verb, line, &get, line.get);
+
+    auto* owner_verb = add(app, "set-owner", "Give an instance to somebody else");
+    add_name(owner_verb, line.set_owner.name);
+    owner_verb->add_option("OWNER", line.set_owner.owner, "Whom tokens speak for, see: toygres token list")->required();
+    runs(owner_verb, line, &set_owner, line.set_owner);
 
     auto* delete_verb = add(app, "delete", "Delete an instance and its data")->alias("del");
     add_name(delete_verb, line.remove.name);
@@ -361,7 +327,7 @@ void add_completion(CLI::App& app, CommandLine& line, std::string& shell) {
 // Where local verbs look is known once all options are read.
 void settle_state_dir(CommandLine& line) {
     const auto dir = line.connection.state_dir.empty() ? default_state_dir() : line.connection.state_dir;
-    line.up.state_dir = line.down.state_dir = line.cluster.state_dir = line.token.state_dir = dir;
+    line.up.state_dir = line.down.state_dir = line.cluster.state_dir = dir;
 }
 
 }  // namespace
@@ -377,6 +343,7 @@ std::optional<int> parse(int argc, const char* const* argv, CommandLine& line, C
     add_local_verbs(app, line);
     add_manifests(app, line);
     add_token_verbs(app, line);
+    add_audit_verb(app, line);
     add_completion(app, line, shell);
     try {
         app.parse(argc, argv);

@@ -31,6 +31,24 @@ inline void add_wait(CLI::App* verb, bool& wait, std::chrono::milliseconds& time
     add_duration(verb, "--timeout", [&timeout](auto value) { timeout = value; }, "How long to wait [10m]");
 }
 
+inline void add_database(CLI::App* verb, std::string& url, std::string& password_file, std::string& schema,
+                         bool required) {
+    schema = "toygres_cms";
+    verb->add_option("--database-url", url, "The CMS: a PostgreSQL URL or connection string")
+        ->envname("TOYGRES_DATABASE_URL")
+        ->required(required);
+    verb->add_option("--database-password-file", password_file, "A file with its password, which the URL lacks")
+        ->envname("TOYGRES_DATABASE_PASSWORD_FILE");
+    verb->add_option("--schema", schema, "Schema of the CMS")->capture_default_str();
+}
+
+inline CLI::Option* add_installation(CLI::App* verb, std::string& secret) {
+    return verb
+        ->add_option("--installation-secret", secret,
+                     "Secret of this pod's namespace that an installation keeps its keys and passwords in")
+        ->envname("TOYGRES_INSTALLATION_SECRET");
+}
+
 inline CLI::Option* add_name(CLI::App* verb, std::string& name) {
     return verb->add_option("NAME", name, "Name of the instance")->required();
 }
@@ -45,6 +63,9 @@ void runs(CLI::App* verb, CommandLine& line, int (*body)(Session&, const Options
 void add_replication_verbs(CLI::App& app, CommandLine& line);
 // The group "orchestrations" of verbs.
 void add_orchestration_verbs(CLI::App& app, CommandLine& line);
+// The group "token" of verbs.
+void add_token_verbs(CLI::App& app, CommandLine& line);
+void add_audit_verb(CLI::App& app, CommandLine& line);
 // The group "schedules" of verbs.
 void add_schedule_verbs(CLI::App& app, CommandLine& line);
 

@@ -14,15 +14,14 @@ using pg::Query;
     "id, user_name, k8s_name, namespace, state, health_status, message, postgres_version, storage_size_gb, "          \
     "use_load_balancer, check_interval_ms, external_ip, dns_name, create_orchestration_id, delete_orchestration_id, " \
     "instance_actor_orchestration_id, tags, created_by, created_at, updated_at, deleted_at, last_health_check_at, "   \
-    "placement "                                                                                                      \
+    "placement, owner "                                                                                               \
     "FROM instances "
 
 constexpr Query reserve_query{
     "cms.reserve",
     "INSERT INTO instances (user_name, k8s_name, namespace, postgres_version, storage_size_gb, use_load_balancer, "
-    "check_interval_ms, tags, create_orchestration_id, created_by, placement) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
-    "$9, "
-    "$10, $11) "
+    "check_interval_ms, tags, create_orchestration_id, created_by, placement, owner) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
     "ON CONFLICT (user_name) WHERE state <> 'deleted' DO NOTHING RETURNING id"};
 constexpr Query set_request{"cms.set_request", "SELECT set_config('toygres.request_id', $1, true)"};
 constexpr Query find_live{"cms.find_live",
@@ -46,6 +45,7 @@ constexpr Query orchestrations_query{
     "cms.set_orchestrations",
     "UPDATE instances SET delete_orchestration_id = coalesce($2, delete_orchestration_id), "
     "instance_actor_orchestration_id = coalesce($3, instance_actor_orchestration_id) WHERE id = $1"};
+constexpr Query owner_query{"cms.set_owner", "SELECT set_instance_owner($1, $2, $3, $4)"};
 constexpr Query remove_members_query{
     "cms.remove_members",
     "UPDATE members SET role = 'none', removed_at = clock_timestamp() WHERE instance_id = $1 AND removed_at IS NULL"};
@@ -90,6 +90,7 @@ Instance to_instance(const pg::Row& row) {
             .instance_actor_orchestration_id = row.get<std::optional<std::string>>(15),
             .tags = row.get<Json>(16),
             .created_by = row.get<std::string>(17),
+            .owner = row.get<std::string>(23),
             .created_at = row.get<Timestamp>(18),
             .updated_at = row.get<Timestamp>(19),
             .deleted_at = row.get<std::optional<Timestamp>>(20),
@@ -120,7 +121,8 @@ asio::awaitable<Result<std::string>> reserve_instance(pg::Connection& tx, NewIns
          {reserve_query,
           params(in.name, in.k8s_name, in.ns, in.postgres_version, in.storage_size_gb, in.use_load_balancer,
                  in.check_interval_ms, in.tags.is_null() ? Json::object() : in.tags, in.create_orchestration_id,
-                 actor.name, in.placement.is_null() ? Json::object() : in.placement)}});
+                 actor.name, in.placement.is_null() ? Json::object() : in.placement,
+                 in.owner.empty() ? actor.name : in.owner)}});
     if (!answers) co_return std::unexpected(domain_error(std::move(answers).error()));
     const auto& made = (*answers)[1];
     if (!made.empty()) co_return made[0].get<std::string>(0);
@@ -181,6 +183,12 @@ asio::awaitable<Result<void>> set_orchestrations(pg::Connection& tx, std::string
                                                  std::optional<std::string> deletion,
                                                  std::optional<std::string> monitor) {
     return change(tx, orchestrations_query, params(id, deletion, monitor));
+}
+
+asio::awaitable<Result<bool>> set_owner(pg::Connection& tx, std::string id, std::string owner, Actor actor) {
+    auto rows = co_await tx.execute(owner_query, params(id, owner, actor.name, actor.request_id));
+    if (!rows) co_return std::unexpected(domain_error(std::move(rows).error()));
+    co_return (*rows)[0].get<bool>(0);
 }
 
 asio::awaitable<Result<void>> remove_members(pg::Connection& tx, std::string id) {

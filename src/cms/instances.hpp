@@ -27,7 +27,8 @@ struct Instance {
     std::optional<std::string> delete_orchestration_id;
     std::optional<std::string> instance_actor_orchestration_id;
     Json tags;
-    std::string created_by;
+    std::string created_by;  // a token's name
+    std::string owner;       // who may change it, besides an administrator
     Timestamp created_at;
     Timestamp updated_at;
     std::optional<Timestamp> deleted_at;
@@ -37,7 +38,7 @@ struct Instance {
 BOOST_DESCRIBE_STRUCT(Instance, (),
                       (id, name, k8s_name, ns, state, health, message, postgres_version, storage_size_gb,
                        use_load_balancer, check_interval_ms, external_ip, dns_name, create_orchestration_id,
-                       delete_orchestration_id, instance_actor_orchestration_id, tags, created_by, created_at,
+                       delete_orchestration_id, instance_actor_orchestration_id, tags, created_by, owner, created_at,
                        updated_at, deleted_at, last_health_check_at, placement))
 
 struct NewInstance {
@@ -50,7 +51,8 @@ struct NewInstance {
     std::int64_t check_interval_ms;
     Json tags;
     std::string create_orchestration_id;
-    Json placement;  // kube::Placement; null: nothing was chosen
+    Json placement;       // kube::Placement; null: nothing was chosen
+    std::string owner{};  // empty: who asks
 };
 
 // Who asks, for the audit.
@@ -90,6 +92,8 @@ asio::awaitable<Result<void>> set_endpoint(pg::Connection& tx, std::string id, s
 asio::awaitable<Result<void>> set_orchestrations(pg::Connection& tx, std::string id,
                                                  std::optional<std::string> deletion,
                                                  std::optional<std::string> monitor);
+// false: it belonged to him already. Error: not_found/"instance_not_found".
+asio::awaitable<Result<bool>> set_owner(pg::Connection& tx, std::string id, std::string owner, Actor actor);
 asio::awaitable<Result<void>> remove_members(pg::Connection& tx, std::string id);
 
 // One row of the health record. `kind`: "transition" or "rollup".

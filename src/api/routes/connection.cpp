@@ -38,7 +38,7 @@ asio::awaitable<Secret> secret_of(const Call& call, const cms::Instance& instanc
 asio::awaitable<http::Response> get_connection(Call& call) {
     call.expect_query({});
     const auto instance =
-        co_await call.read([&](pg::Connection& db) { return cms::find_instance(db, call.param("name")); });
+        co_await call.read([&](pg::Connection& db) { return call.own_instance(db, call.param("name")); });
     if (!instance.external_ip)
         raise(ErrorKind::conflict, "instance_not_ready",
               fmt::format("the instance {} is {} and has no address yet", instance.name, instance.state));
@@ -64,7 +64,7 @@ asio::awaitable<http::Response> get_connection(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/api/v1/instances/{name}/connection", Scope::write, get_connection},
+    {"GET", "/api/v1/instances/{name}/connection", Needs::owner, get_connection, "credentials.read"},
 };
 
 }  // namespace

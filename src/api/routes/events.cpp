@@ -125,7 +125,7 @@ asio::awaitable<http::Response> get_events(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/api/v1/instances/{name}/events", Scope::read, get_events},
+    {"GET", "/api/v1/instances/{name}/events", Needs::viewer, get_events},
 };
 
 }  // namespace

@@ -42,8 +42,8 @@ asio::awaitable<Response> put_failover(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/api/v1/failover", Scope::read, get_failover},
-    {"PUT", "/api/v1/failover", Scope::write, put_failover},
+    {"GET", "/api/v1/failover", Needs::viewer, get_failover},
+    {"PUT", "/api/v1/failover", Needs::admin, put_failover, "failover.switch"},
 };
 
 }  // namespace

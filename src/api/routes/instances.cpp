@@ -55,11 +55,29 @@ asio::awaitable<Response> delete_one(Call& call) {
     co_return accepted(value_or_raise(co_await delete_instance(call, call.param("name"))));
 }
 
+struct InstancePatch {
+    std::string owner;
+};
+BOOST_DESCRIBE_STRUCT(InstancePatch, (), (owner))
+
+// It belongs to somebody else from now on; 200 with the instance, also when it was his already.
+asio::awaitable<Response> patch_instance(Call& call) {
+    call.expect_query({});
+    const auto patch = call.body<InstancePatch>();
+    if (!is_subject(patch.owner)) throw ErrorException(invalid_fields({{"owner", subject_rule}}));
+    const auto instance =
+        co_await call.read([&](pg::Connection& db) { return cms::find_instance(db, call.param("name")); });
+    co_await call.read([&](pg::Connection& db) { return cms::set_owner(db, instance.id, patch.owner, call.actor()); });
+    co_return json_response(
+        view(co_await call.read([&](pg::Connection& db) { return cms::get_instance(db, instance.id); })));
+}
+
 constexpr Route routes[] = {
-    {"POST", "/api/v1/instances", Scope::write, post_instance},
-    {"GET", "/api/v1/instances", Scope::read, list_instances},
-    {"GET", "/api/v1/instances/{name}", Scope::read, get_instance},
-    {"DELETE", "/api/v1/instances/{name}", Scope::write, delete_one},
+    {"POST", "/api/v1/instances", Needs::operator_, post_instance},
+    {"GET", "/api/v1/instances", Needs::viewer, list_instances},
+    {"GET", "/api/v1/instances/{name}", Needs::viewer, get_instance},
+    {"PATCH", "/api/v1/instances/{name}", Needs::admin, patch_instance, "instance.set_owner"},
+    {"DELETE", "/api/v1/instances/{name}", Needs::owner, delete_one, "instance.delete"},
 };
 
 }  // namespace

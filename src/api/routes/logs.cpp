@@ -91,7 +91,7 @@ asio::awaitable<http::Response> get_logs(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/api/v1/instances/{name}/logs", Scope::read, get_logs},
+    {"GET", "/api/v1/instances/{name}/logs", Needs::viewer, get_logs},
 };
 
 }  // namespace

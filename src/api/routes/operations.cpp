@@ -29,8 +29,8 @@ asio::awaitable<http::Response> get_operation(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/api/v1/operations", Scope::read, list_operations},
-    {"GET", "/api/v1/operations/{id}", Scope::read, get_operation},
+    {"GET", "/api/v1/operations", Needs::viewer, list_operations},
+    {"GET", "/api/v1/operations/{id}", Needs::viewer, get_operation},
 };
 
 }  // namespace

@@ -258,20 +258,20 @@ asio::awaitable<http::Response> post_reset(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/api/v1/orchestrations", Scope::read, list_orchestrations},
-    {"POST", "/api/v1/orchestrations", Scope::write, post_orchestration},
-    {"GET", "/api/v1/orchestration-counts", Scope::read, count_orchestrations},
-    {"GET", "/api/v1/orchestrations/{id}", Scope::read, get_orchestration},
-    {"GET", "/api/v1/orchestrations/{id}/history", Scope::read, get_history},
-    {"POST", "/api/v1/orchestrations/{id}/signal", Scope::write, post_signal},
-    {"POST", "/api/v1/orchestrations/{id}/query", Scope::read, post_query},
-    {"POST", "/api/v1/orchestrations/{id}/update", Scope::write, post_update},
-    {"POST", "/api/v1/orchestrations/{id}/cancel", Scope::write, post_cancel},
-    {"POST", "/api/v1/orchestrations/{id}/terminate", Scope::write, post_terminate},
-    {"POST", "/api/v1/orchestrations/{id}/pause", Scope::write, post_pause},
-    {"POST", "/api/v1/orchestrations/{id}/resume", Scope::write, post_resume},
-    {"POST", "/api/v1/orchestrations/{id}/retry", Scope::write, post_retry},
-    {"POST", "/api/v1/orchestrations/{id}/reset", Scope::write, post_reset},
+    {"GET", "/api/v1/orchestrations", Needs::viewer, list_orchestrations},
+    {"POST", "/api/v1/orchestrations", Needs::admin, post_orchestration},
+    {"GET", "/api/v1/orchestration-counts", Needs::viewer, count_orchestrations},
+    {"GET", "/api/v1/orchestrations/{id}", Needs::viewer, get_orchestration},
+    {"GET", "/api/v1/orchestrations/{id}/history", Needs::viewer, get_history},
+    {"POST", "/api/v1/orchestrations/{id}/signal", Needs::admin, post_signal},
+    {"POST", "/api/v1/orchestrations/{id}/query", Needs::viewer, post_query},
+    {"POST", "/api/v1/orchestrations/{id}/update", Needs::admin, post_update},
+    {"POST", "/api/v1/orchestrations/{id}/cancel", Needs::admin, post_cancel, "orchestration.cancel"},
+    {"POST", "/api/v1/orchestrations/{id}/terminate", Needs::admin, post_terminate, "orchestration.terminate"},
+    {"POST", "/api/v1/orchestrations/{id}/pause", Needs::admin, post_pause, "orchestration.pause"},
+    {"POST", "/api/v1/orchestrations/{id}/resume", Needs::admin, post_resume, "orchestration.resume"},
+    {"POST", "/api/v1/orchestrations/{id}/retry", Needs::admin, post_retry, "orchestration.retry"},
+    {"POST", "/api/v1/orchestrations/{id}/reset", Needs::admin, post_reset, "orchestration.reset"},
 };
 
 }  // namespace

@@ -94,18 +94,18 @@ asio::awaitable<Response> list_replicas(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/api/v1/instances/{name}/replication", Scope::read, get_replication},
-    {"PATCH", "/api/v1/instances/{name}/replication", Scope::write, configure},
-    {"GET", "/api/v1/instances/{name}/replicas", Scope::read, list_replicas},
-    {"POST", "/api/v1/instances/{name}/replicas", Scope::write, add_replica},
-    {"DELETE", "/api/v1/instances/{name}/replicas/{member}", Scope::write, remove_replica},
-    {"POST", "/api/v1/instances/{name}/switchover", Scope::write, switchover},
-    {"POST", "/api/v1/instances/{name}/failover", Scope::write, failover},
-    {"POST", "/api/v1/instances/{name}/promote", Scope::write, promote},
-    {"POST", "/api/v1/instances/{name}/resync", Scope::write, resync},
-    {"POST", "/api/v1/instances/{name}/verify", Scope::write, verify},
-    {"POST", "/api/v1/instances/{name}/hold", Scope::write, hold},
-    {"POST", "/api/v1/instances/{name}/resume", Scope::write, resume},
+    {"GET", "/api/v1/instances/{name}/replication", Needs::viewer, get_replication},
+    {"PATCH", "/api/v1/instances/{name}/replication", Needs::owner, configure},
+    {"GET", "/api/v1/instances/{name}/replicas", Needs::viewer, list_replicas},
+    {"POST", "/api/v1/instances/{name}/replicas", Needs::owner, add_replica},
+    {"DELETE", "/api/v1/instances/{name}/replicas/{member}", Needs::owner, remove_replica, "replica.remove"},
+    {"POST", "/api/v1/instances/{name}/switchover", Needs::owner, switchover, "instance.switchover"},
+    {"POST", "/api/v1/instances/{name}/failover", Needs::owner, failover, "instance.failover"},
+    {"POST", "/api/v1/instances/{name}/promote", Needs::owner, promote, "instance.promote"},
+    {"POST", "/api/v1/instances/{name}/resync", Needs::owner, resync},
+    {"POST", "/api/v1/instances/{name}/verify", Needs::owner, verify},
+    {"POST", "/api/v1/instances/{name}/hold", Needs::owner, hold},
+    {"POST", "/api/v1/instances/{name}/resume", Needs::owner, resume},
 };
 
 }  // namespace

@@ -46,6 +46,7 @@ asio::awaitable<http::Response> tell(Call& call, ScheduleOrder order) {
 asio::awaitable<http::Response> create_schedule(Call& call) {
     call.expect_query({});
     const auto body = call.body<CreateScheduleBody>();
+    call.set_object(body.name);
     const auto& services = call.services();
     const Schedule::Input input{body.name, value_or_raise(check(body, services.knows_orchestration)),
                                 Schedule::beginning(now(), body.paused.value_or(false), body.note.value_or(""))};
@@ -130,14 +131,14 @@ asio::awaitable<http::Response> delete_schedule(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {"POST", "/api/v1/schedules", Scope::write, create_schedule},
-    {"GET", "/api/v1/schedules", Scope::read, list_schedules},
-    {"GET", "/api/v1/schedules/{name}", Scope::read, get_schedule},
-    {"PUT", "/api/v1/schedules/{name}", Scope::write, change_schedule},
-    {"DELETE", "/api/v1/schedules/{name}", Scope::write, delete_schedule},
-    {"POST", "/api/v1/schedules/{name}/pause", Scope::write, pause_schedule},
-    {"POST", "/api/v1/schedules/{name}/resume", Scope::write, resume_schedule},
-    {"POST", "/api/v1/schedules/{name}/trigger", Scope::write, trigger_schedule},
+    {"POST", "/api/v1/schedules", Needs::admin, create_schedule, "schedule.create"},
+    {"GET", "/api/v1/schedules", Needs::viewer, list_schedules},
+    {"GET", "/api/v1/schedules/{name}", Needs::viewer, get_schedule},
+    {"PUT", "/api/v1/schedules/{name}", Needs::admin, change_schedule, "schedule.change"},
+    {"DELETE", "/api/v1/schedules/{name}", Needs::admin, delete_schedule, "schedule.delete"},
+    {"POST", "/api/v1/schedules/{name}/pause", Needs::admin, pause_schedule},
+    {"POST", "/api/v1/schedules/{name}/resume", Needs::admin, resume_schedule},
+    {"POST", "/api/v1/schedules/{name}/trigger", Needs::admin, trigger_schedule},
 };
 
 }  // namespace

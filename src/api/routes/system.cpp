@@ -51,11 +51,11 @@ asio::awaitable<Response> get_openapi(Call&) {
 }
 
 constexpr Route routes[] = {
-    {"GET", "/livez", Scope::open, get_livez},
-    {"GET", "/readyz", Scope::open, get_readyz},
-    {"GET", "/version", Scope::open, get_version},
-    {"GET", "/metrics", Scope::open, get_metrics},
-    {"GET", "/api/v1/openapi.yaml", Scope::open, get_openapi},
+    {"GET", "/livez", Needs::nothing, get_livez},
+    {"GET", "/readyz", Needs::nothing, get_readyz},
+    {"GET", "/version", Needs::nothing, get_version},
+    {"GET", "/metrics", Needs::nothing, get_metrics},
+    {"GET", "/api/v1/openapi.yaml", Needs::nothing, get_openapi},
 };
 
 }  // namespace

@@ -111,6 +111,7 @@ int get(Session& session, const GetOptions& options) {
                                                 {"Namespace", text_at(i, "namespace")},
                                                 {"DNS Name", text_at(i, "dns_name")},
                                                 {"Id", text_at(i, "id")},
+                                                {"Owner", text_at(i, "owner")},
                                                 {"Created By", text_at(i, "created_by")}})
                         << section("Configuration",
                                    {{"Storage", storage_of(i)},

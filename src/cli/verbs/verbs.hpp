@@ -1,6 +1,7 @@
 // The verbs that talk to a server: what each is given, and what it does. All throw ErrorException; else they return
 // the exit code of the process.
 #pragma once
+#include "cli/launcher.hpp"
 #include "cli/session.hpp"
 
 #include <chrono>
@@ -92,6 +93,12 @@ int pause_failover(Session& session, const ReplicationOptions& options);
 int unpause_failover(Session& session, const ReplicationOptions& options);
 // The lines of "get" and of "replication status".
 std::string replication_section(const Console& console, const Json& replication);
+
+struct SetOwnerOptions {
+    std::string name;
+    std::string owner;
+};
+int set_owner(Session& session, const SetOwnerOptions& options);
 
 struct DeleteOptions {
     std::string name;
@@ -232,6 +239,19 @@ int show_schedule(Session& session, const ScheduleOptions& options);
 int change_schedule(Session& session, const ScheduleOptions& options);
 int order_schedule(Session& session, const ScheduleOptions& options);
 int delete_schedule(Session& session, const ScheduleOptions& options);
+
+int create_token(Session& session, const TokenOptions& options);
+int list_tokens(Session& session, const TokenOptions& options);
+int revoke_token(Session& session, const TokenOptions& options);
+
+struct AuditOptions {
+    std::string caller;
+    std::string action;
+    std::string object;
+    std::string outcome;
+    int limit;  // 0: all
+};
+int audit(Session& session, const AuditOptions& options);
 
 int version(Session& session);
 

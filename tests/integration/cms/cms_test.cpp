@@ -152,18 +152,36 @@ TEST_CASE("operations: one of a kind at a time, each idempotency key once, an en
 
 TEST_CASE("tokens: found by what they are, not after expiry or revocation, never stored in clear") {
     Cms c;
-    const auto token = value_or_raise(c.ask(cms::create_token(*c.connection, "ci", "read", std::nullopt)));
-    CHECK(value_or_raise(c.ask(cms::find_token(*c.connection, token)))->scope == "read");
+    const auto create = [&](const std::string& name, std::optional<Timestamp> expires_at) {
+        return c.ask(cms::create_token(*c.connection, {name, "operator", "team-a", expires_at}));
+    };
+    const auto token = value_or_raise(create("ci", std::nullopt));
+    const auto found = value_or_raise(c.ask(cms::find_token(*c.connection, token)));
+    CHECK(found->role == "operator");
+    CHECK(found->owner == "team-a");
     CHECK(!value_or_raise(c.ask(cms::find_token(*c.connection, Secret("tgr_guess")))));
-    const auto expired = value_or_raise(c.ask(cms::create_token(*c.connection, "old", "read", now() - 1s)));
+    const auto expired = value_or_raise(create("old", now() - 1s));
     CHECK(!value_or_raise(c.ask(cms::find_token(*c.connection, expired))));
-    CHECK(c.ask(cms::create_token(*c.connection, "ci", "read", std::nullopt)).error().code == "token_exists");
+    CHECK(create("ci", std::nullopt).error().code == "token_exists");
     value_or_raise(c.ask(cms::revoke_token(*c.connection, "ci")));
     CHECK(!value_or_raise(c.ask(cms::find_token(*c.connection, token))));
     CHECK(c.ask(cms::revoke_token(*c.connection, "ci")).error().code == "token_not_found");
     pqxx::connection direct(c.conninfo);
     pqxx::work work(direct);
     CHECK(work.exec("SELECT * FROM toygres_cms.api_tokens WHERE token_sha256 LIKE 'tgr_%'").empty());
+}
+
+TEST_CASE("tokens: what the server of the release before writes gets the role that it meant") {
+    Cms c;
+    pqxx::connection direct(c.conninfo + " options='-c search_path=toygres_cms'");
+    pqxx::work work(direct);
+    work.exec("INSERT INTO api_tokens (name, token_sha256, scope) VALUES ('r', 'a', 'read'), ('w', 'b', 'write')");
+    work.exec("INSERT INTO api_tokens (name, token_sha256) VALUES ('kept', 'c')");
+    work.exec("INSERT INTO api_tokens (name, token_sha256, role) VALUES ('op', 'd', 'operator')");
+    std::string seen;
+    for (const auto& row : work.exec("SELECT concat_ws(' ', name, role, scope, owner) FROM api_tokens ORDER BY name"))
+        seen += row[0].as<std::string>() + "\n";
+    CHECK(seen == "kept admin write kept\nop operator read op\nr viewer read r\nw admin write w\n");
 }
 
 TEST_CASE("cms: v_invariants names what is wrong and is empty when all is well") {

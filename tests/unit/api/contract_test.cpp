@@ -51,7 +51,7 @@ TEST_CASE("contract: a call is open in openapi.yaml when its route needs no toke
     for (const auto& route : api::all_routes()) {
         INFO(route.pattern);
         const auto call = paths[std::string(route.pattern)][lower(route.method)];
-        CHECK((call["security"] && call["security"].size() == 0) == (route.scope == api::Scope::open));
+        CHECK((call["security"] && call["security"].size() == 0) == (route.needs == api::Needs::nothing));
     }
 }
 

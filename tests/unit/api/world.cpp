@@ -24,9 +24,9 @@ kube::Access access_to(const std::string& url) {
     return out;
 }
 
-asio::awaitable<Secret> new_token(std::shared_ptr<pg::Pool> pool, std::string name, std::string scope) {
+asio::awaitable<Secret> new_token(std::shared_ptr<pg::Pool> pool, cms::NewToken token) {
     auto lease = value_or_raise(co_await pool->acquire());
-    co_return value_or_raise(co_await cms::create_token(*lease, name, scope, std::nullopt));
+    co_return value_or_raise(co_await cms::create_token(*lease, std::move(token)));
 }
 
 asio::awaitable<pg::Rows> run_text(std::shared_ptr<pg::Pool> pool, std::string text) {
@@ -61,8 +61,8 @@ World::World(const std::string& kubernetes)
     server->start();
     http = std::make_unique<http::Client>(
         io.get_executor(), http::ClientOptions{.base_url = fmt::format("http://127.0.0.1:{}", server->port())});
-    writer = run(io, new_token(pool, "writer", "write")).reveal();
-    reader = run(io, new_token(pool, "reader", "read")).reveal();
+    writer = token_of("writer", "admin");
+    reader = token_of("reader", "viewer");
 }
 
 World::~World() {
@@ -71,6 +71,10 @@ World::~World() {
     pool->close();
     io.restart();
     io.poll();
+}
+
+std::string World::token_of(const std::string& name, const std::string& role, const std::string& owner) {
+    return run(io, new_token(pool, {.name = name, .role = role, .owner = owner, .expires_at = {}})).reveal();
 }
 
 http::Request World::request(std::string method, std::string target, Json body, http::Headers headers) const {

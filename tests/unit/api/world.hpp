@@ -28,6 +28,8 @@ struct World {
     http::Response send(http::Request request);
     asio::awaitable<http::Response> send_async(http::Request request);
     http::Request request(std::string method, std::string target, Json body = {}, http::Headers headers = {}) const;
+    // A new token of that role; it speaks for its own name unless told otherwise.
+    std::string token_of(const std::string& name, const std::string& role, const std::string& owner = {});
     // A statement by itself, outside the API.
     pg::Rows sql(std::string text);
 
@@ -43,8 +45,8 @@ struct World {
     api::Api api;
     std::unique_ptr<http::Server> server;
     std::unique_ptr<http::Client> http;
-    std::string writer;  // tokens
-    std::string reader;
+    std::string writer;  // tokens: an administrator's
+    std::string reader;  // and a viewer's
 };
 
 inline Json json_of(const http::Response& response) { return value_or_raise(parse_json(response.body)); }

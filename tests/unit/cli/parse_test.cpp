@@ -18,9 +18,11 @@ TEST_CASE("usage: wrong usage is exit code 2 and says what is wrong") {
 TEST_CASE("usage: help is exit code 0 and names the verbs") {
     const auto help = run_command({"--help"});
     CHECK(help.code == 0);
-    for (const auto* verb :
-         {"create", "list", "get", "delete", "connect", "logs", "events", "operation", "orchestrations", "schedules",
-          "up", "down", "server", "migrate", "manifests", "token", "version"})
+    for (const auto* verb : {"create", "list",   "get",       "delete",          "connect",
+                             "logs",   "events", "operation", "orchestrations",  "schedules",
+                             "up",     "down",   "server",    "migrate",         "manifests",
+                             "token",  "audit",  "set-owner", 
+                             "version"})
         CHECK(help.out.contains(verb));
     CHECK_FALSE(help.out.contains("cluster "));
     CHECK(run_command({"create", "--help"}).out.contains("--password-stdin"));
@@ -72,7 +74,7 @@ TEST_CASE("local verbs: get their options") {
     REQUIRE(token);
     CHECK(token->action == cli::TokenOptions::Action::create);
     CHECK(token->name == "ci");
-    CHECK(token->scope == "read");
+    CHECK(token->role == "viewer");
     CHECK(token->expires_in == 24h * 30);
     CHECK(token->database_url == "postgresql://y");
     CHECK(run_command({"cluster", "--state-dir", "/there", "--agent", "/agent"}, "", false, launcher).code == 0);
