@@ -93,6 +93,23 @@ void fill_deployment(Json& deployment, const cli::ManifestsOptions& options) {
         container["args"].push_back(fmt::format("--postgres-versions={}", fmt::join(options.postgres_versions, ",")));
 }
 
+// As a Secret of type kubernetes.io/tls holds them; the server sees it when they are renewed.
+void serve_tls(Json& deployment, Json& service, const std::string& secret) {
+    auto& container = container_of(deployment);
+    auto& args = container["args"];
+    std::erase(args.get_ref<Json::array_t&>(), Json("--allow-plain-http"));
+    args.push_back("--tls-cert=/run/toygres/tls/tls.crt");
+    args.push_back("--tls-key=/run/toygres/tls/tls.key");
+    container["volumeMounts"].push_back({{"name", "tls"}, {"mountPath", "/run/toygres/tls"}, {"readOnly", true}});
+    pod_of(deployment)["volumes"].push_back(
+        {{"name", "tls"}, {"secret", {{"secretName", secret}, {"defaultMode", 0440}}}});
+    for (const auto* probe : {"startupProbe", "livenessProbe", "readinessProbe"})
+        container[probe]["httpGet"]["scheme"] = "HTTPS";
+    auto& port = service["spec"]["ports"][0];
+    port["name"] = "https";
+    port["port"] = 443;
+}
+
 void fill_database(Json& set, const cli::ManifestsOptions& options) {
     pod_of(set)["initContainers"][0]["image"] = options.agent_image;
     container_of(set)["image"] = options.database_image;
@@ -154,6 +171,8 @@ Result<std::string> render_manifests(const cli::ManifestsOptions& options) {
         std::erase_if(manifests, [](const auto& m) { return m.object.at("kind") == "Namespace"; });
     move_to(manifests, options.ns);
     fill_deployment(*find(manifests, "Deployment"), options);
+    if (!options.tls_secret.empty())
+        serve_tls(*find(manifests, "Deployment"), *find(manifests, "Service"), options.tls_secret);
     open_ports(*find(manifests, "NetworkPolicy"), options.egress_ports);
     if (auto* set = find(manifests, "StatefulSet")) fill_database(*set, options);
     if (auto* budget = find(manifests, "PodDisruptionBudget"); budget != nullptr && *minor < policy_v1_minor)

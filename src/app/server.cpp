@@ -4,6 +4,7 @@
 #include "activities/registry.hpp"
 #include "api/api.hpp"
 #include "app/installation.hpp"
+#include "app/listening.hpp"
 #include "app/webhook.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
@@ -40,6 +41,7 @@ constexpr auto supervisor_interval = 30s;
 constexpr auto retention_interval = 60s;
 constexpr auto certificates_interval = 1h;
 constexpr auto retry_interval = 500ms;
+constexpr auto certificate_check_interval = 5s;
 constexpr int audit_batch = 5000;
 
 int cannot_start(const Error& error) {
@@ -171,8 +173,10 @@ asio::awaitable<void> keep_audit(std::shared_ptr<pg::Pool> pool, rt::Clock& cloc
 
 class Server {
   public:
-    Server(const ServerConfig& config, kube::Access access, kube::Templates templates, Sealer sealer)
+    Server(const ServerConfig& config, std::optional<http::ServerTls> tls, kube::Access access,
+           kube::Templates templates, Sealer sealer)
         : config_(config),
+          tls_(std::move(tls)),
           templates_(std::move(templates)),
           sealer_(std::move(sealer)),
           clock_(io_.get_executor()),
@@ -205,9 +209,11 @@ class Server {
           http_(io_,
                 {.address = config.listen_address,
                  .port = config.listen_port,
+                 .tls = tls_,
                  .error_page = [this](int status, std::string_view detail) { return api_.error_page(status, detail); }},
                 [this](http::Exchange& exchange) { return api_.handle(exchange); }),
-          signals_(io_, SIGTERM, SIGINT) {
+          signals_(io_, SIGTERM, SIGINT),
+          hang_ups_(io_, SIGHUP) {
         orchestrations::register_orchestrations(orchestrations_);
         activities::register_activities(activities_);
         services_.provide(instances_);
@@ -223,6 +229,7 @@ class Server {
         http_.start();
         log::info("server.listening", {{"address", config_.listen_address},
                                        {"port", http_.port()},
+                                       {"tls", tls_.has_value()},
                                        {"pid", ::getpid()},
                                        {"cluster", kube_.access().source}});
         asio::co_spawn(io_, host_.start(), asio::detached);
@@ -231,6 +238,8 @@ class Server {
         asio::co_spawn(io_, keep_retention(client_, clock_, config_), asio::detached);
         asio::co_spawn(io_, keep_audit(pool_, clock_, config_.keep_audit), asio::detached);
         asio::co_spawn(io_, watch_cluster(), asio::detached);
+        asio::co_spawn(io_, follow_files(), asio::detached);
+        asio::co_spawn(io_, follow_hang_ups(), asio::detached);
         signals_.async_wait([this](boost::system::error_code ec, int number) {
             if (ec) return;
             draining_ = true;
@@ -268,6 +277,42 @@ class Server {
         }
     }
 
+    asio::awaitable<void> follow_files() {
+        asio::steady_timer timer(io_);
+        for (;;) {
+            timer.expires_after(certificate_check_interval);
+            co_await timer.async_wait(use);
+            reload_certificate();
+        }
+    }
+
+    asio::awaitable<void> follow_hang_ups() {
+        for (;;) {
+            const auto [error, number] = co_await hang_ups_.async_wait(use);
+            if (error) co_return;
+            log::info("server.reloading");
+            reload_certificate();
+        }
+    }
+
+    // What is shown stays until the files are good.
+    void reload_certificate() {
+        try {
+            auto tls = value_or_raise(read_tls(config_));
+            if (!tls || same_pair(*tls, *tls_)) {
+                refused_.clear();
+                return;
+            }
+            http_.replace_tls(*tls);
+            tls_ = std::move(tls);
+            refused_.clear();
+            log::info("certificate.replaced");
+        } catch (const ErrorException& e) {
+            if (std::exchange(refused_, e.error().message) != e.error().message)
+                log::warning("certificate.refused", {{"code", e.error().code}, {"message", e.error().message}});
+        }
+    }
+
     asio::awaitable<void> drain() {
         // Who balances between servers learns only now that this one is to be left out.
         if (config_.stop_delay > 0ms) co_await asio::steady_timer(io_, config_.stop_delay).async_wait(use);
@@ -285,6 +330,8 @@ class Server {
     }
 
     const ServerConfig& config_;
+    std::optional<http::ServerTls> tls_;
+    std::string refused_;  // why the files of the certificate are not in use
     asio::io_context io_{1};
     kube::Templates templates_;
     Sealer sealer_;
@@ -302,6 +349,7 @@ class Server {
     api::Api api_;
     http::Server http_;
     asio::signal_set signals_;
+    asio::signal_set hang_ups_;
     bool cluster_reachable_ = false;
     bool draining_ = false;
 };
@@ -311,6 +359,9 @@ int start(ServerConfig config) {
     if (!log::set_level(config.log_level))
         return cannot_start(
             {ErrorKind::invalid, "bad_log_level", "log level must be debug, info, warning, error or off"});
+    if (auto safe = check_listening(config); !safe) return cannot_start(safe.error());
+    auto tls = read_tls(config);
+    if (!tls) return cannot_start(tls.error());
     auto templates = config.templates_directory.empty() ? kube::Templates::embedded()
                                                         : kube::Templates::load(config.templates_directory);
     if (!templates) return cannot_start(templates.error());
@@ -329,7 +380,7 @@ int start(ServerConfig config) {
         if (auto up = bring_schema_up(config); !up) return cannot_start(up.error());
     if (*installation)
         if (auto kept = keep_first_token(config, (*installation)->api_token); !kept) return cannot_start(kept.error());
-    Server server(config, *std::move(access), *std::move(templates), *std::move(sealer));
+    Server server(config, *std::move(tls), *std::move(access), *std::move(templates), *std::move(sealer));
     server.run();
     return 0;
 }

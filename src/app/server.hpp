@@ -18,6 +18,9 @@ struct ServerConfig {
     std::string ns = "toygres";
     std::string listen_address = "127.0.0.1";
     unsigned short listen_port = 8080;
+    std::string tls_cert_file{};  // with its chain; empty: plain HTTP
+    std::string tls_key_file{};
+    bool allow_plain_http = false;      // also where others can listen in
     std::string seal_key_file;          // empty: the installation's
     std::string installation_secret{};  // see app/installation.hpp; empty: none
     std::string agent_image = "toygres-agent:" TOYGRES_VERSION;

@@ -28,6 +28,9 @@ struct ServerOptions {
     std::string ns;
     std::string listen_address;
     unsigned short listen_port;
+    std::string tls_cert_file;  // empty: plain HTTP
+    std::string tls_key_file;
+    bool allow_plain_http;
     std::string seal_key_file;        // empty: the installation's
     std::string installation_secret;  // empty: none
     std::string agent_image;
@@ -85,6 +88,7 @@ struct ManifestsOptions {
     int database_storage_gb;
     std::optional<std::string> storage_class;    // of all disks
     std::vector<std::string> postgres_versions;  // empty: those of the server
+    std::string tls_secret;                      // name of a Secret; empty: TLS ends before the server
     std::vector<int> egress_ports;               // more of them, that the server may connect to
     std::string kube_version;                    // "1.20"; empty: a current one
 };

@@ -71,6 +71,15 @@ void add_server(CLI::App& app, CommandLine& line) {
             },
             "Where to serve the API [127.0.0.1:8080]")
         ->type_name("ADDRESS:PORT");
+    auto* certificate = verb->add_option("--tls-cert", o.tls_cert_file,
+                                         "Certificate of the API with its chain, PEM; read again when it changes")
+                            ->envname("TOYGRES_TLS_CERT");
+    auto* key = verb->add_option("--tls-key", o.tls_key_file, "Its key, PEM")->envname("TOYGRES_TLS_KEY");
+    certificate->needs(key);
+    key->needs(certificate);
+    verb->add_flag("--allow-plain-http", o.allow_plain_http,
+                   "Serve without TLS to other machines, too: for where something before the server ends TLS")
+        ->envname("TOYGRES_ALLOW_PLAIN_HTTP");
     auto* keys = verb->add_option_group("Keys", "Where the sealing key is; one of them is needed");
     keys->require_option(1, 2);
     keys->add_option("--seal-key-file", o.seal_key_file, "Key that seals passwords on their way; made when absent")
@@ -163,6 +172,8 @@ void add_manifests(CLI::App& app, CommandLine& line) {
     verb->add_option("--storage-class", o.storage_class, "Of all disks [the cluster's default]");
     verb->add_option("--postgres-versions", o.postgres_versions, "Majors that may be asked for [the server's]")
         ->delimiter(',');
+    verb->add_option("--tls-secret", o.tls_secret,
+                     "Secret of type kubernetes.io/tls that the API is served with [TLS ends before the server]");
     verb->add_option("--egress-port", o.egress_ports, "A further TCP port that the server connects to")
         ->check(CLI::Range(1, 65'535))
         ->delimiter(',');

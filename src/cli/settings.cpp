@@ -26,8 +26,9 @@ std::string trimmed(std::string text, std::string_view what = " \t\r\n") {
 struct LocalServer {
     std::string api_url;
     std::string token_file;
+    std::optional<std::string> ca_file;
 };
-BOOST_DESCRIBE_STRUCT(LocalServer, (), (api_url, token_file))
+BOOST_DESCRIBE_STRUCT(LocalServer, (), (api_url, token_file, ca_file))
 
 Result<std::optional<LocalServer>> local_server(const std::string& state_dir) {
     const auto path = state_dir + "/cli.json";
@@ -70,7 +71,9 @@ Result<ApiSettings> find_settings(const ConnectionFlags& flags) {
     } else if (is_local) {
         if (auto read = token_of((*local)->token_file)) out.token = *std::move(read);
     }
-    if (const auto file = first(flags.ca_file, "TOYGRES_CA_FILE"); !file.empty()) {
+    auto file = first(flags.ca_file, "TOYGRES_CA_FILE");
+    if (file.empty() && is_local) file = (*local)->ca_file.value_or("");
+    if (!file.empty()) {
         auto pem = read_file(file);
         if (!pem) return std::unexpected(std::move(pem).error());
         out.ca_pem = *std::move(pem);

@@ -220,6 +220,22 @@ TEST_CASE("manifests: the server is started with arguments and variables that it
     CHECK(given->database_url.contains("@toygres-cms/"));
     CHECK(given->listen_port == 8080);
     CHECK(given->stop_delay == std::chrono::seconds(5));
+    CHECK(given->allow_plain_http);
+}
+
+TEST_CASE("manifests: with a Secret for TLS the server ends it itself, and nothing is in clear") {
+    auto options = standard();
+    options.tls_secret = "api-tls";
+    const auto objects = rendered(options);
+    const auto& pod = objects.at("Deployment toygres").at("spec").at("template").at("spec");
+    const auto& container = pod.at("containers").at(0);
+    CHECK_FALSE(container.at("args").dump().contains("--allow-plain-http"));
+    CHECK(container.at("args").dump().contains("--tls-cert=/run/toygres/tls/tls.crt"));
+    CHECK(pod.at("volumes").back().at("secret").at("secretName") == "api-tls");
+    for (const auto* probe : {"startupProbe", "livenessProbe", "readinessProbe"})
+        CHECK(container.at(probe).at("httpGet").at("scheme") == "HTTPS");
+    CHECK(objects.at("Service toygres").at("spec").at("ports").at(0).at("port") == 443);
+    check_restricted(pod);
 }
 
 TEST_CASE("manifests: no secret is in them, and no permission beyond the namespace or by a wildcard") {
