@@ -17,6 +17,7 @@
 #include "activities/record_health.hpp"
 #include "activities/remove_object.hpp"
 #include "activities/renew_certificates.hpp"
+#include "activities/rotate_password.hpp"
 #include "activities/tell_people.hpp"
 #include "activities/test_connection.hpp"
 #include "activities/verify_marker.hpp"
@@ -36,6 +37,8 @@ void register_activities(runtime::ActivityRegistry& registry) {
     registry.add<PostAlert>();
     registry.add<RemoveObject>();
     registry.add<RenewCertificates>();
+    registry.add<RotateRole>();
+    registry.add<RotateSecret>();
     registry.add<TestConnection>();
     registry.add<VerifyMarker>();
     registry.add<WaitForReady>();

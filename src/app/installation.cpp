@@ -3,6 +3,7 @@
 #include "base/asio.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
+#include "base/seal_keys.hpp"
 #include "kube/client.hpp"
 #include "kube/inspect.hpp"
 #include "pg/conninfo.hpp"
@@ -12,7 +13,7 @@
 namespace toygres::app {
 namespace {
 
-constexpr auto seal_key = "seal-key";
+constexpr auto seal_key = installation_seal_key;
 constexpr auto api_token = "api-token";
 constexpr auto database_password = "database-password";
 
@@ -49,12 +50,12 @@ Result<Installation> read(const Json& secret) {
     if (!token) return std::unexpected(token.error());
     auto password = kube::secret_value(secret, database_password);
     if (!password) return std::unexpected(password.error());
-    auto bytes = hex_decode(key->reveal());
-    if (!bytes || bytes->size() != 32)
-        return std::unexpected(Error{ErrorKind::invalid, "bad_seal_key",
-                                     fmt::format("Secret {}: {} must hold 64 hexadecimal digits",
-                                                 kube::text_at(secret, "/metadata/name"), seal_key)});
-    return Installation{Secret(*std::move(bytes)), *std::move(token), *std::move(password)};
+    auto keys = parse_seal_keys(key->reveal());
+    if (!keys)
+        return std::unexpected(Error{
+            ErrorKind::invalid, "bad_seal_key",
+            fmt::format("Secret {}, {}: {}", kube::text_at(secret, "/metadata/name"), seal_key, keys.error().message)});
+    return Installation{*std::move(keys), *std::move(token), *std::move(password)};
 }
 
 }  // namespace

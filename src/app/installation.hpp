@@ -8,8 +8,11 @@
 
 namespace toygres::app {
 
+// The key of that Secret under which the sealing keys are, as base/seal_keys.hpp has them.
+inline constexpr auto installation_seal_key = "seal-key";
+
 struct Installation {
-    Secret seal_key;           // 32 bytes
+    Secret seal_key;           // one or more, as Sealer::from_key takes them
     Secret api_token;          // the first one
     Secret database_password;  // of the database that came with the installation
 };

@@ -2,6 +2,7 @@
 
 #include "app/installation.hpp"
 #include "app/manifests.hpp"
+#include "app/rotate_key.hpp"
 #include "app/server.hpp"
 #include "app/up.hpp"
 #include "base/asio.hpp"
@@ -155,6 +156,10 @@ cli::Launcher make_launcher() {
             .cluster = cluster,
             .migrate = migrate,
             .token = token,
+            .rotate_key =
+                [](const cli::RotateKeyOptions& o) {
+                    return run_rotate_key({o.seal_key_file, o.installation_secret, o.wait});
+                },
             .manifests = manifests};
 }
 

@@ -5,15 +5,20 @@
 #include "api/api.hpp"
 #include "app/installation.hpp"
 #include "app/listening.hpp"
+#include "app/rotate_key.hpp"
 #include "app/webhook.hpp"
 #include "base/crypto.hpp"
+#include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/seal_keys.hpp"
 #include "cms/audit.hpp"
 #include "cms/migrator.hpp"
+#include "cms/sealed.hpp"
 #include "cms/tokens.hpp"
 #include "http/server.hpp"
 #include "kube/certificates.hpp"
 #include "kube/client.hpp"
+#include "kube/inspect.hpp"
 #include "metrics/metrics.hpp"
 #include "orchestrations/keep_certificates.hpp"
 #include "orchestrations/registry.hpp"
@@ -41,7 +46,6 @@ constexpr auto supervisor_interval = 30s;
 constexpr auto retention_interval = 60s;
 constexpr auto certificates_interval = 1h;
 constexpr auto retry_interval = 500ms;
-constexpr auto certificate_check_interval = 5s;
 constexpr int audit_batch = 5000;
 
 int cannot_start(const Error& error) {
@@ -280,9 +284,12 @@ class Server {
     asio::awaitable<void> follow_files() {
         asio::steady_timer timer(io_);
         for (;;) {
-            timer.expires_after(certificate_check_interval);
+            const bool file = !config_.seal_key_file.empty();
+            timer.expires_after(key_file_interval);
             co_await timer.async_wait(use);
             reload_certificate();
+            const auto at = std::chrono::steady_clock::now();
+            if (file || at - keys_read_at_ >= key_secret_interval) co_await reload_keys();
         }
     }
 
@@ -292,6 +299,7 @@ class Server {
             if (error) co_return;
             log::info("server.reloading");
             reload_certificate();
+            co_await reload_keys();
         }
     }
 
@@ -313,6 +321,48 @@ class Server {
         }
     }
 
+    asio::awaitable<Result<Secret>> read_keys() {
+        if (!config_.seal_key_file.empty()) {
+            const auto text = read_file(config_.seal_key_file);
+            if (!text) co_return std::unexpected(text.error());
+            co_return parse_seal_keys(*text);
+        }
+        const auto secret =
+            co_await kube_.get(kube::resource("Secret", kube_.access().default_ns, config_.installation_secret));
+        if (!secret) co_return std::unexpected(secret.error());
+        const auto text = kube::secret_value(*secret, installation_seal_key);
+        if (!text) co_return std::unexpected(text.error());
+        co_return parse_seal_keys(text->reveal());
+    }
+
+    // The keys in use stay until those that are read are good.
+    asio::awaitable<void> reload_keys() {
+        keys_read_at_ = std::chrono::steady_clock::now();
+        auto keys = co_await read_keys();
+        const auto why = keys || keys.error().retryable() ? std::string() : keys.error().message;
+        if (std::exchange(keys_refused_, why) != why && !why.empty())
+            log::warning("seal_key.refused", {{"code", keys.error().code}, {"message", why}});
+        if (!keys || constant_time_equal(keys->reveal(), keys_.reveal())) co_return;
+        sealer_ = value_or_raise(Sealer::from_key(*keys));
+        keys_ = *std::move(keys);
+        log::info("seal_key.read");
+        co_await reseal();
+    }
+
+    // What is on its way is sealed by the first key from now on.
+    asio::awaitable<void> reseal() {
+        auto lease = co_await pool_->acquire();
+        const auto rows = lease ? co_await cms::list_sealed(**lease)
+                                : Result<std::vector<cms::Sealed>>(std::unexpected(lease.error()));
+        for (const auto& row : rows ? *rows : std::vector<cms::Sealed>()) {
+            const auto clear = sealer_.open(row.sealed, row.k8s_name);
+            const auto done = clear ? co_await cms::reseal(**lease, row, sealer_.seal(*clear, row.k8s_name))
+                                    : Result<void>(std::unexpected(clear.error()));
+            if (!done) log::error("seal_key.not_resealed", {{"k8s_name", row.k8s_name}, {"code", done.error().code}});
+        }
+        if (!rows) log::warning("seal_key.not_resealed", {{"code", rows.error().code}});
+    }
+
     asio::awaitable<void> drain() {
         // Who balances between servers learns only now that this one is to be left out.
         if (config_.stop_delay > 0ms) co_await asio::steady_timer(io_, config_.stop_delay).async_wait(use);
@@ -332,6 +382,9 @@ class Server {
     const ServerConfig& config_;
     std::optional<http::ServerTls> tls_;
     std::string refused_;  // why the files of the certificate are not in use
+    std::string keys_refused_;
+    Secret keys_;  // that seal and open; empty: those that it was started with
+    std::chrono::steady_clock::time_point keys_read_at_{};
     asio::io_context io_{1};
     kube::Templates templates_;
     Sealer sealer_;

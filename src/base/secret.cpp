@@ -3,6 +3,7 @@
 #include "base/assert.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
+#include "base/seal_keys.hpp"
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
@@ -30,8 +31,8 @@ Error bad_seal() { return {ErrorKind::invalid, "bad_seal", "the sealed value was
 Secret::~Secret() { OPENSSL_cleanse(value_.data(), value_.size()); }
 
 Result<Sealer> Sealer::from_key(Secret key) {
-    if (key.reveal().size() != key_bytes)
-        return std::unexpected(Error{ErrorKind::invalid, "bad_seal_key", "the sealing key must be 32 bytes"});
+    if (key.empty() || key.reveal().size() % key_bytes != 0)
+        return std::unexpected(Error{ErrorKind::invalid, "bad_seal_key", "a sealing key must be 32 bytes"});
     return Sealer(std::move(key));
 }
 
@@ -45,11 +46,28 @@ Result<Sealer> Sealer::from_file(const std::string& path) {
         if (auto written = write_file_atomically(path, *text, 0600); !written) return bad(written.error().message);
     }
     if (!text) return bad(text.error().message);
-    while (text->ends_with('\n')) text->pop_back();
-    auto key = hex_decode(*text);
-    if (!key || key->size() != key_bytes) return bad("it must hold 64 hexadecimal digits");
-    return Sealer(Secret(*std::move(key)));
+    auto keys = parse_seal_keys(*text);
+    if (!keys) return bad(keys.error().message);
+    return Sealer(*std::move(keys));
 }
+
+namespace {
+
+std::optional<std::string> open_by(std::string_view key, std::string_view raw, std::string_view context) {
+    const auto cipher = raw.substr(nonce_bytes, raw.size() - nonce_bytes - tag_bytes);
+    std::string tag(raw.substr(raw.size() - tag_bytes));
+    std::string clear(cipher.size(), '\0');
+    CipherContext ctx(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+    int length = 0;
+    TG_ASSERT(ctx && EVP_DecryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, bytes(key), bytes(raw)) == 1);
+    TG_ASSERT(EVP_DecryptUpdate(ctx.get(), nullptr, &length, bytes(context), static_cast<int>(context.size())) == 1);
+    TG_ASSERT(EVP_DecryptUpdate(ctx.get(), bytes(clear), &length, bytes(cipher), static_cast<int>(cipher.size())) == 1);
+    TG_ASSERT(EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_SET_TAG, tag_bytes, tag.data()) == 1);
+    if (EVP_DecryptFinal_ex(ctx.get(), bytes(clear) + length, &length) != 1) return std::nullopt;
+    return clear;
+}
+
+}  // namespace
 
 std::string Sealer::seal(const Secret& secret, std::string_view context) const {
     const auto nonce = random_bytes(nonce_bytes);
@@ -71,18 +89,10 @@ Result<Secret> Sealer::open(std::string_view sealed, std::string_view context) c
     if (!sealed.starts_with(seal_prefix)) return std::unexpected(bad_seal());
     const auto raw = base64url_decode(sealed.substr(seal_prefix.size()));
     if (!raw || raw->size() < nonce_bytes + tag_bytes) return std::unexpected(bad_seal());
-    const std::string_view all(*raw);
-    const auto cipher = all.substr(nonce_bytes, all.size() - nonce_bytes - tag_bytes);
-    std::string tag(all.substr(all.size() - tag_bytes));
-    std::string clear(cipher.size(), '\0');
-    CipherContext ctx(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
-    int length = 0;
-    TG_ASSERT(ctx && EVP_DecryptInit_ex(ctx.get(), EVP_aes_256_gcm(), nullptr, bytes(key_.reveal()), bytes(all)) == 1);
-    TG_ASSERT(EVP_DecryptUpdate(ctx.get(), nullptr, &length, bytes(context), static_cast<int>(context.size())) == 1);
-    TG_ASSERT(EVP_DecryptUpdate(ctx.get(), bytes(clear), &length, bytes(cipher), static_cast<int>(cipher.size())) == 1);
-    TG_ASSERT(EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_GCM_SET_TAG, tag_bytes, tag.data()) == 1);
-    if (EVP_DecryptFinal_ex(ctx.get(), bytes(clear) + length, &length) != 1) return std::unexpected(bad_seal());
-    return Secret(std::move(clear));
+    const std::string_view keys(key_.reveal());
+    for (std::size_t at = 0; at < keys.size(); at += key_bytes)
+        if (auto clear = open_by(keys.substr(at, key_bytes), *raw, context)) return Secret(*std::move(clear));
+    return std::unexpected(bad_seal());
 }
 
 Secret random_password(std::size_t length) {

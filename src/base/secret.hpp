@@ -25,13 +25,13 @@ class Secret {
     std::string value_;
 };
 
-// Seals secrets with AES-256-GCM under a key from a file, bound to a context (for instance the instance's name), so
+// Seals secrets with AES-256-GCM under keys from a file, bound to a context (for instance the instance's name), so
 // that a seal copied elsewhere does not open.
 class Sealer {
   public:
-    // `key` is 32 bytes. Error: invalid/"bad_seal_key".
+    // `key` is 32 bytes, or several such keys: the first one seals, all of them open. Error: invalid/"bad_seal_key".
     static Result<Sealer> from_key(Secret key);
-    // Reads the key (64 hex digits) from `path`; makes the file (mode 0600) when it is absent.
+    // Reads the keys from `path` (base/seal_keys.hpp); makes the file (mode 0600) with one when it is absent.
     // Error: invalid/"bad_seal_key" with the path.
     static Result<Sealer> from_file(const std::string& path);
 

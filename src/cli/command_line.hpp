@@ -24,6 +24,7 @@ struct CommandLine {
     ClusterOptions cluster{};
     MigrateOptions migrate{};
     TokenOptions token{};
+    RotateKeyOptions rotate_key{};
     AuditOptions audit{};
     ManifestsOptions manifests{};
     CreateOptions create{};
@@ -33,6 +34,7 @@ struct CommandLine {
     SetOwnerOptions set_owner{};
     DeleteOptions remove{};
     ConnectOptions connect{};
+    RotatePasswordOptions rotate_password{};
     LogsOptions logs{};
     EventsOptions events{};
     OperationOptions operation{};

@@ -9,7 +9,8 @@ namespace {
 
 // Verbs that take the name of an instance.
 bool takes_instance(const std::string& verb) {
-    static const std::vector<std::string> verbs{"get", "delete", "connect", "logs", "events", "set-owner"};
+    static const std::vector<std::string> verbs{"get",    "delete",    "connect",        "logs",
+                                                "events", "set-owner", "rotate-password"};
     return std::ranges::find(verbs, verb) != verbs.end();
 }
 

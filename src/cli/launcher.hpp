@@ -76,6 +76,12 @@ struct TokenOptions {
     std::string installation_secret;
 };
 
+struct RotateKeyOptions {
+    std::string seal_key_file;  // empty: the installation's
+    std::string installation_secret;
+    std::chrono::milliseconds wait;  // 0: as long as servers may take
+};
+
 // What is printed for `kubectl apply`.
 struct ManifestsOptions {
     std::string ns;
@@ -101,6 +107,7 @@ struct Launcher {
     std::function<int(const ClusterOptions&)> cluster;
     std::function<int(const MigrateOptions&)> migrate;
     std::function<int(const TokenOptions&)> token;
+    std::function<int(const RotateKeyOptions&)> rotate_key;
     std::function<int(const ManifestsOptions&)> manifests;
 };
 

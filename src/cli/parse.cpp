@@ -143,6 +143,18 @@ void add_local_verbs(CLI::App& app, CommandLine& line) {
     launches(migrate, line, &Launcher::migrate, line.migrate);
 }
 
+void add_rotate_key(CLI::App& app, CommandLine& line) {
+    auto& o = line.rotate_key;
+    auto* verb = add(app, "rotate-key", "Replace the key that seals passwords on their way to their Secrets");
+    verb->add_option("--seal-key-file", o.seal_key_file, "The servers' file [that of the state directory]")
+        ->envname("TOYGRES_SEAL_KEY_FILE");
+    add_installation(verb, o.installation_secret);
+    add_duration(
+        verb, "--wait", [&o](auto value) { o.wait = value; },
+        "For every server to read the new key before it seals [15s; of a Secret 3m]");
+    launches(verb, line, &Launcher::rotate_key, o);
+}
+
 void add_manifests(CLI::App& app, CommandLine& line) {
     auto& o = line.manifests;
     o = {.ns = "toygres",
@@ -273,6 +285,12 @@ void add_instance_verbs(CLI::App& app, CommandLine& line) {
     connect_verb->add_option("PSQL_ARGUMENTS", line.connect.psql_arguments);
     runs(connect_verb, line, &connect, line.connect);
 
+    auto* rotate_verb = add(app, "rotate-password", "Give the superuser of an instance a new password");
+    add_name(rotate_verb, line.rotate_password.name);
+    rotate_verb->add_option("--idempotency-key,-K", line.rotate_password.idempotency_key);
+    add_wait(rotate_verb, line.rotate_password.wait, line.rotate_password.timeout);
+    runs(rotate_verb, line, &rotate_password, line.rotate_password);
+
     auto* logs_verb = add(app, "logs", "Show the log of an instance's PostgreSQL");
     add_name(logs_verb, line.logs.name);
     line.logs.tail = 200;
@@ -338,6 +356,8 @@ void add_completion(CLI::App& app, CommandLine& line, std::string& shell) {
 // Where local verbs look is known once all options are read.
 void settle_state_dir(CommandLine& line) {
     const auto dir = line.connection.state_dir.empty() ? default_state_dir() : line.connection.state_dir;
+    if (line.rotate_key.seal_key_file.empty() && line.rotate_key.installation_secret.empty())
+        line.rotate_key.seal_key_file = dir + "/seal.key";
     line.up.state_dir = line.down.state_dir = line.cluster.state_dir = dir;
 }
 
@@ -353,6 +373,7 @@ std::optional<int> parse(int argc, const char* const* argv, CommandLine& line, C
     add_operator_verbs(app, line);
     add_local_verbs(app, line);
     add_manifests(app, line);
+    add_rotate_key(app, line);
     add_token_verbs(app, line);
     add_audit_verb(app, line);
     add_completion(app, line, shell);

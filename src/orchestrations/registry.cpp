@@ -5,6 +5,7 @@
 #include "orchestrations/health_check.hpp"
 #include "orchestrations/keep_certificates.hpp"
 #include "orchestrations/post_alert.hpp"
+#include "orchestrations/rotate_password.hpp"
 #include "orchestrations/supervisor.hpp"
 #include "orchestrations/verify_replication.hpp"
 #include "runtime/schedule/schedule.hpp"
@@ -18,6 +19,7 @@ void register_orchestrations(runtime::OrchestrationRegistry& registry) {
     registry.add<HealthCheck>();
     registry.add<KeepCertificates>();
     registry.add<PostAlert>();
+    registry.add<RotatePassword>();
     registry.add<runtime::Schedule>();
     registry.add<Supervisor>();
     registry.add<VerifyReplication>();

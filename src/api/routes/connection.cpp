@@ -1,3 +1,5 @@
+#include "api/accept.hpp"
+#include "api/rotate_password.hpp"
 #include "api/route.hpp"
 #include "api/views.hpp"
 #include "cms/events.hpp"
@@ -63,7 +65,16 @@ asio::awaitable<http::Response> get_connection(Call& call) {
         .password = password.reveal()}));
 }
 
+// 202 with the operation; the new password is where the old one was.
+asio::awaitable<http::Response> post_rotation(Call& call) {
+    call.expect_query({});
+    if (!call.request().body.empty()) call.body<Nothing>();
+    co_return accepted(
+        value_or_raise(co_await rotate_password(call, call.param("name"), request_digest(call, Json()))));
+}
+
 constexpr Route routes[] = {
+    {"POST", "/api/v1/instances/{name}/rotate-password", Needs::owner, post_rotation, "instance.rotate_password"},
     {"GET", "/api/v1/instances/{name}/connection", Needs::owner, get_connection, "credentials.read"},
 };
 

@@ -1,4 +1,6 @@
+#include "base/crypto.hpp"
 #include "cli/verbs/verbs.hpp"
+#include "cli/waiter.hpp"
 
 #include <fmt/format.h>
 
@@ -55,6 +57,22 @@ int connect(Session& session, const ConnectOptions& options) {
     if (session.print_raw(connection)) return exit_ok;
     session.console.out.flush();
     become_psql(connection, options.psql_arguments);
+}
+
+int rotate_password(Session& session, const RotatePasswordOptions& options) {
+    const auto key = options.idempotency_key.empty() ? random_uuid() : options.idempotency_key;
+    auto answer = session.api.send("POST", instance_path(options.name, "/rotate-password"), Json(), key);
+    if (options.wait)
+        answer["operation"] = value_or_raise(wait_for_operation(session, answer.at("operation"), options.timeout));
+    if (session.print_raw(answer)) return exit_ok;
+    if (options.wait)
+        session.console.out << fmt::format("{} has a new password; see: toygres connect {}\n", options.name,
+                                           options.name);
+    else
+        session.console.out << fmt::format(
+            "{} gets a new password; see how it gets on:\n  toygres operation {} --wait\n", options.name,
+            text_at(answer.at("operation"), "id"));
+    return exit_ok;
 }
 
 }  // namespace toygres::cli

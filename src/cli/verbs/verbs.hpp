@@ -117,6 +117,14 @@ struct ConnectOptions {
 // Becomes psql; returns only when it prints in place of that.
 int connect(Session& session, const ConnectOptions& options);
 
+struct RotatePasswordOptions {
+    std::string name;
+    bool wait;
+    std::chrono::milliseconds timeout;
+    std::string idempotency_key;  // empty: a new one
+};
+int rotate_password(Session& session, const RotatePasswordOptions& options);
+
 struct LogsOptions {
     std::string name;
     bool follow;

@@ -21,7 +21,7 @@ TEST_CASE("usage: help is exit code 0 and names the verbs") {
     for (const auto* verb : {"create", "list",   "get",       "delete",          "connect",
                              "logs",   "events", "operation", "orchestrations",  "schedules",
                              "up",     "down",   "server",    "migrate",         "manifests",
-                             "token",  "audit",  "set-owner", 
+                             "token",  "audit",  "set-owner", "rotate-password", "rotate-key",
                              "version"})
         CHECK(help.out.contains(verb));
     CHECK_FALSE(help.out.contains("cluster "));
