@@ -13,16 +13,30 @@ using Clock = std::chrono::steady_clock;
 
 void count(const Call& call, const Route* route, int status, Clock::duration took) {
     const std::string pattern(route ? route->pattern : "unmatched");
-    const auto seconds = std::chrono::duration<double>(took).count();
+    const std::string method(route ? route->method : "other");
     metrics::counter("toygres_http_requests_total", "Requests answered by the API",
-                     {{"route", pattern},
-                      {"method", route ? std::string(route->method) : "other"},
-                      {"status", std::to_string(status)}})
+                     {{"route", pattern}, {"method", method}, {"status", std::to_string(status)}})
         .Increment();
     if (!call.streaming())  // a stream lasts as long as its reader likes
-        metrics::seconds("toygres_http_request_seconds", "Time to answer a request", {{"route", pattern}})
-            .Observe(seconds);
+        metrics::seconds("toygres_http_request_seconds", "Time to answer a request",
+                         {{"route", pattern}, {"method", method}})
+            .Observe(std::chrono::duration<double>(took).count());
 }
+
+// One of the requests that are being answered, for as long as it lives.
+class InFlight {
+  public:
+    InFlight() { gauge().Increment(); }
+    ~InFlight() { gauge().Decrement(); }
+    InFlight(const InFlight&) = delete;
+    InFlight& operator=(const InFlight&) = delete;
+
+  private:
+    static prometheus::Gauge& gauge() {
+        static auto& out = metrics::gauge("toygres_http_requests_in_flight", "Requests and streams that are under way");
+        return out;
+    }
+};
 
 void note(const Call& call, const Route* route, int status, Clock::duration took, const std::optional<Error>& failure) {
     const auto level = status == 500                             ? log::Level::error
@@ -97,6 +111,7 @@ asio::awaitable<http::Response> Api::dispatch(Call& call, Handling& handling) {
 
 asio::awaitable<void> Api::handle(http::Exchange& exchange) {
     const auto began = Clock::now();
+    const InFlight in_flight;
     Call call(exchange, services_);
     Handling handling;
     http::Response response{};

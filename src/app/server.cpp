@@ -6,6 +6,7 @@
 #include "app/installation.hpp"
 #include "app/listening.hpp"
 #include "app/rotate_key.hpp"
+#include "app/server_metrics.hpp"
 #include "app/webhook.hpp"
 #include "base/crypto.hpp"
 #include "base/file.hpp"
@@ -188,9 +189,10 @@ class Server {
                                            pg::PoolOptions{.conninfo = config.database_url,
                                                            .search_path = config.schema,
                                                            .application_name = "toygres",
-                                                           .connections_max = config.database_connections_max})),
+                                                           .connections_max = config.database_connections_max,
+                                                           .on_acquired = count_acquired})),
           store_(io_.get_executor(), {.conninfo = config.database_url, .schema = config.schema}, pool_),
-          kube_(io_.get_executor(), std::move(access)),
+          kube_(io_.get_executor(), std::move(access), {.on_attempt = count_kube_attempt}),
           host_(io_, store_, clock_, orchestrations_, activities_, services_,
                 {.name = config.name, .evict_every_turn = config.evict_every_turn}),
           client_(io_.get_executor(), store_, clock_, &host_),
@@ -226,6 +228,7 @@ class Server {
             webhook_.emplace(io_.get_executor(), config.alert_webhook);
             instances_.post_alert = [this](Json alert) { return webhook_->post(std::move(alert)); };
         }
+        declare_metrics();
         host_.on_finished = [this](const std::string& id) { client_.finished(id); };
     }
 
@@ -271,6 +274,7 @@ class Server {
                              {{"code", version.error().code}, {"message", version.error().message}});
             if (reachable != cluster_reachable_ && reachable) log::info("cluster.reached");
             cluster_reachable_ = reachable;
+            metrics::gauge("toygres_kube_up", "1 while the Kubernetes API answers").Set(reachable ? 1 : 0);
             metrics::gauge("toygres_runtime_live_orchestrations", "Open orchestrations in the memory of this process")
                 .Set(static_cast<double>(host_.live_count()));
             metrics::gauge("toygres_runtime_owned_shards", "Shards that this process owns")

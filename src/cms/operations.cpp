@@ -31,6 +31,10 @@ constexpr Query list_query{
     "WHERE ($1::text IS NULL OR i.user_name = $1) AND ($2::text IS NULL OR p.state = $2) "
     "AND ($3::timestamptz IS NULL OR (date_trunc('milliseconds', p.created_at), p.id) < ($3::timestamptz, $4::text)) "
     "ORDER BY date_trunc('milliseconds', p.created_at) DESC, p.id DESC LIMIT $5"};
+constexpr Query count_running_query{"cms.count_running_operations",
+                                    "SELECT kind, count(*), greatest(0, extract(epoch FROM clock_timestamp() - "
+                                    "min(created_at)))::float8 FROM operations "
+                                    "WHERE state = 'running' GROUP BY kind ORDER BY kind"};
 constexpr Query finish_query{
     "cms.finish_operation",
     "UPDATE operations SET state = $2, result = $3, error = $4, finished_at = clock_timestamp() "
@@ -114,6 +118,14 @@ asio::awaitable<Result<std::vector<Operation>>> list_operations(pg::Connection& 
     if (!rows) co_return std::unexpected(std::move(rows).error());
     std::vector<Operation> out;
     for (const auto row : *rows) out.push_back(to_operation(row));
+    co_return out;
+}
+
+asio::awaitable<Result<std::vector<RunningOperations>>> count_running_operations(pg::Connection& db) {
+    auto rows = co_await db.execute(count_running_query);
+    if (!rows) co_return std::unexpected(std::move(rows).error());
+    std::vector<RunningOperations> out;
+    for (const auto row : *rows) out.push_back({row.get<std::string>(0), row.get<std::int64_t>(1), row.get<double>(2)});
     co_return out;
 }
 

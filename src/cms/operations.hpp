@@ -59,6 +59,14 @@ struct OperationFilter {
 // Newest first.
 asio::awaitable<Result<std::vector<Operation>>> list_operations(pg::Connection& db, OperationFilter filter);
 
+// Those that run at present, by kind.
+struct RunningOperations {
+    std::string kind;
+    std::int64_t count;
+    double oldest_seconds;  // since the first of them began
+};
+asio::awaitable<Result<std::vector<RunningOperations>>> count_running_operations(pg::Connection& db);
+
 // Ends a running operation; one that has ended stays as it is.
 asio::awaitable<Result<void>> finish_operation(pg::Connection& tx, std::string id, std::string state, Json result,
                                                Json error);

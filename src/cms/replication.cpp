@@ -47,9 +47,10 @@ constexpr Query blocked_monitors_query{
     "i.state = 'running' AND r.blocked IS NOT NULL AND i.instance_actor_orchestration_id IS NOT NULL"};
 constexpr Query figures_query{
     "cms.replication_figures",
-    "SELECT i.user_name, i.k8s_name, r.state, r.epoch, jsonb_array_length(r.record -> 'members'), r.failover_safe, "
-    "r.blocked IS NOT NULL, i.replication_lag_bytes, r.alerts FROM instances i JOIN replication r ON r.instance_id = "
-    "i.id WHERE i.state <> 'deleted' ORDER BY i.k8s_name"};
+    "SELECT i.user_name, i.k8s_name, i.postgres_version, i.state, i.health_status, i.last_health_check_at, r.state, "
+    "r.epoch, r.record -> 'members', r.record ->> 'primary', r.failover_safe, r.blocked IS NOT NULL, "
+    "i.replication_lag_bytes, r.alerts FROM instances i JOIN replication r ON r.instance_id = i.id WHERE i.state <> "
+    "'deleted' ORDER BY i.k8s_name"};
 constexpr Query count_failovers_query{
     "cms.count_failovers", "SELECT kind, status, count(*) FROM failovers GROUP BY kind, status ORDER BY 1, 2"};
 constexpr Query put_request_query{
@@ -171,13 +172,18 @@ asio::awaitable<Result<std::vector<ReplicationFigures>>> replication_figures(pg:
     for (const auto row : *rows)
         out.push_back({.instance = row.get<std::string>(0),
                        .k8s_name = row.get<std::string>(1),
-                       .state = row.get<std::string>(2),
-                       .epoch = row.get<std::int64_t>(3),
-                       .members = row.get<int>(4),
-                       .failover_safe = row.get<bool>(5),
-                       .blocked = row.get<bool>(6),
-                       .lag_bytes = row.get<std::optional<std::int64_t>>(7),
-                       .alerts = row.get<Json>(8)});
+                       .postgres_version = row.get<std::string>(2),
+                       .instance_state = row.get<std::string>(3),
+                       .health = row.get<std::string>(4),
+                       .last_health_check_at = row.get<std::optional<Timestamp>>(5),
+                       .state = row.get<std::string>(6),
+                       .epoch = row.get<std::int64_t>(7),
+                       .members = row.get<Json>(8).get<std::vector<std::string>>(),
+                       .primary = row.get<std::optional<std::string>>(9).value_or(""),
+                       .failover_safe = row.get<bool>(10),
+                       .blocked = row.get<bool>(11),
+                       .lag_bytes = row.get<std::optional<std::int64_t>>(12),
+                       .alerts = row.get<Json>(13)});
     co_return out;
 }
 

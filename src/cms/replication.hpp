@@ -74,9 +74,14 @@ asio::awaitable<Result<std::vector<std::string>>> blocked_monitors(pg::Connectio
 struct ReplicationFigures {
     std::string instance;
     std::string k8s_name;
+    std::string postgres_version;
+    std::string instance_state;  // as Instance has them
+    std::string health;
+    std::optional<Timestamp> last_health_check_at;
     std::string state;
     std::int64_t epoch;
-    int members;
+    std::vector<std::string> members;
+    std::string primary;  // empty: none at present
     bool failover_safe;
     bool blocked;
     std::optional<std::int64_t> lag_bytes;

@@ -98,7 +98,9 @@ class Client::Impl {
             auto request = co_await prepare(call);
             if (!request) co_return std::unexpected(request.error());
             const auto client = http;
+            const auto began = std::chrono::steady_clock::now();
             auto response = co_await client->send(*std::move(request), settings.request_timeout);
+            tell(call, response ? response->status : 0, began);
             if (response && successful(response->status)) co_return response;
             if (response && response->status == 401 && !asked_anew && credentials.refused()) {
                 asked_anew = true;
@@ -112,6 +114,13 @@ class Client::Impl {
             if (!again || attempt >= settings.retries_max) co_return std::unexpected(error);
             co_await pause(attempt, response ? retry_after(*response) : std::nullopt);
         }
+    }
+
+    // The first word of an action is its verb.
+    void tell(const Call& call, int status, std::chrono::steady_clock::time_point began) const {
+        if (settings.on_attempt)
+            settings.on_attempt(std::string_view(call.action).substr(0, call.action.find(' ')), status,
+                                std::chrono::steady_clock::now() - began);
     }
 
     asio::awaitable<void> pause(int attempt, std::optional<milliseconds> asked) {
@@ -338,7 +347,9 @@ asio::awaitable<Result<void>> Client::logs(std::string ns, std::string pod, LogO
     if (!request) co_return std::unexpected(request.error());
     request->headers.set("Accept", "*/*");
     const auto client = impl->http;
+    const auto began = std::chrono::steady_clock::now();
     const auto response = co_await client->stream(*std::move(request), idle_timeout, std::move(on_data));
+    impl->tell(call, response ? response->status : 0, began);
     if (!response) co_return std::unexpected(transport_error(call.action, response.error()));
     if (!successful(response->status)) co_return std::unexpected(status_error(call.action, *response));
     co_return Result<void>();
@@ -364,7 +375,9 @@ asio::awaitable<Result<void>> Client::stream_watch(ResourceRef collection, std::
     auto request = co_await impl->prepare(call);
     if (!request) co_return std::unexpected(request.error());
     const auto client = impl->http;
+    const auto began = std::chrono::steady_clock::now();
     const auto response = co_await client->stream(*std::move(request), idle_timeout, std::move(on_data));
+    impl->tell(call, response ? response->status : 0, began);
     if (!response) co_return std::unexpected(transport_error(call.action, response.error()));
     if (response->status == 401) impl->credentials.refused();
     if (!successful(response->status)) co_return std::unexpected(status_error(call.action, *response));

@@ -20,6 +20,8 @@ struct ClientSettings {
     // 429, 502, 503, 504 and connections that fail are tried again so many times, after Retry-After or 100 ms doubling.
     int retries_max = 3;
     std::chrono::milliseconds retry_delay_max{5'000};  // also bounds what a server's Retry-After may ask for
+    // Told of every attempt: "get", "apply", "watch" …, the status of the answer (0: none came), how long it took.
+    std::function<void(std::string_view verb, int status, std::chrono::nanoseconds took)> on_attempt{};
 };
 
 struct Selection {

@@ -30,6 +30,14 @@ class Pool::Place {
 };
 
 asio::awaitable<Result<Lease>> Pool::acquire() {
+    if (!options_.on_acquired) co_return co_await take();
+    const auto began = std::chrono::steady_clock::now();
+    auto lease = co_await take();
+    options_.on_acquired(std::chrono::steady_clock::now() - began, lease ? nullptr : &lease.error());
+    co_return lease;
+}
+
+asio::awaitable<Result<Lease>> Pool::take() {
     const auto deadline = std::chrono::steady_clock::now() + options_.acquire_timeout;
     for (;;) {
         if (closed_)

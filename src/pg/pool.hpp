@@ -3,6 +3,7 @@
 #include "pg/connection.hpp"
 
 #include <deque>
+#include <functional>
 
 namespace toygres::pg {
 
@@ -13,6 +14,8 @@ struct PoolOptions {
     std::size_t connections_max = 8;
     std::chrono::milliseconds connect_timeout{5'000};
     std::chrono::milliseconds acquire_timeout{30'000};  // wait for a free one: transient/"pool_exhausted"
+    // Told of every acquire(): how long it took, and the error that it ended with; nullptr: none.
+    std::function<void(std::chrono::nanoseconds took, const Error* error)> on_acquired{};
 };
 
 class Pool;
@@ -42,12 +45,16 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
     const PoolOptions& options() const { return options_; }
     std::size_t in_use() const { return total_ - idle_.size(); }
+    std::size_t idle() const { return idle_.size(); }
+    // Who waits for a session to become free.
+    std::size_t waiting() const { return waiting_.size(); }
     // Closes idle sessions; leases out close when they come back.
     void close();
 
   private:
     friend class Lease;
     class Place;
+    asio::awaitable<Result<Lease>> take();
     void give_back(std::unique_ptr<Connection> connection);
     void wake_one();
 

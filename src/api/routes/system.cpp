@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "embedded/openapi.hpp"
 #include "metrics/metrics.hpp"
+#include "metrics/process.hpp"
 
 namespace toygres::api {
 namespace {
@@ -32,17 +33,38 @@ asio::awaitable<Response> get_version(Call& call) {
                              {"default_postgres_version", versions.empty() ? "" : versions.back()}});
 }
 
+void observe_pool(const pg::Pool& pool) {
+    constexpr auto name = "toygres_cms_pool_connections";
+    constexpr auto help = "Sessions to the CMS that this process holds";
+    metrics::gauge(name, help, {{"state", "in_use"}}).Set(static_cast<double>(pool.in_use()));
+    metrics::gauge(name, help, {{"state", "idle"}}).Set(static_cast<double>(pool.idle()));
+    metrics::gauge("toygres_cms_pool_connections_max", "How many sessions to the CMS this process may hold")
+        .Set(static_cast<double>(pool.options().connections_max));
+    metrics::gauge("toygres_cms_pool_waiting", "Who waits for a session to become free")
+        .Set(static_cast<double>(pool.waiting()));
+}
+
+asio::awaitable<std::optional<Fleet>> read_fleet(Call& call) {
+    try {
+        co_return Fleet{co_await call.read([](pg::Connection& db) { return cms::replication_figures(db); }),
+                        co_await call.read([](pg::Connection& db) { return cms::count_failovers(db); }),
+                        co_await call.read([](pg::Connection& db) { return cms::count_running_operations(db); }),
+                        co_await call.read([](pg::Connection& db) { return cms::get_fleet_failover(db); })};
+    } catch (const ErrorException& e) {
+        log::warning("metrics.without_instances",
+                     {{"request_id", call.request_id()}, {"code", e.error().code}, {"message", e.error().message}});
+    }
+    co_return std::nullopt;
+}
+
 // Without the database only the process's own.
 asio::awaitable<Response> get_metrics(Call& call) {
+    observe_pool(*call.services().pool);
+    metrics::observe_process();
+    const auto fleet = co_await read_fleet(call);
+    metrics::gauge("toygres_cms_up", "1 when the CMS answered this scrape").Set(fleet ? 1 : 0);
     auto out = metrics::render();
-    try {
-        const auto instances = co_await call.read([](pg::Connection& db) { return cms::replication_figures(db); });
-        const auto failovers = co_await call.read([](pg::Connection& db) { return cms::count_failovers(db); });
-        const auto fleet = co_await call.read([](pg::Connection& db) { return cms::get_fleet_failover(db); });
-        out += fleet_metrics(instances, failovers, fleet);
-    } catch (const ErrorException& e) {
-        log::warning("metrics.without_instances", {{"code", e.error().code}, {"message", e.error().message}});
-    }
+    if (fleet) out += fleet_metrics(*fleet);
     co_return text("text/plain; version=0.0.4; charset=utf-8", std::move(out));
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/host/activity_run.hpp"
 
 #include "base/log.hpp"
+#include "metrics/metrics.hpp"
 
 #include <fmt/format.h>
 
@@ -31,6 +32,7 @@ void ActivityRun::start() { attempt(); }
 
 void ActivityRun::attempt() {
     ++identity_.attempt;
+    attempt_began_ = clock_.uptime();
     const int number = identity_.attempt;
     const auto self = shared_from_this();
     auto close = policy_.start_to_close.count() > 0 ? policy_.start_to_close : std::chrono::hours(24 * 365);
@@ -90,12 +92,14 @@ void ActivityRun::stop() {
 void ActivityRun::succeeded(int attempt, Json output) {
     if (over_ || attempt != identity_.attempt || !context_) return;
     if (payload_bytes(output) > payload_bytes_max) return failed(attempt, payload_too_large());
+    count_attempt("ok");
     finish({.kind = EventKind::activity_completed, .of = identity_.event, .payload = std::move(output)});
 }
 
 void ActivityRun::failed(int attempt, Error error) {
     if (over_ || attempt != identity_.attempt || !context_) return;
     const auto self = shared_from_this();
+    count_attempt("failed");
     cancel_attempt();
     failures_.push_back({{"attempt", attempt}, {"at", format_rfc3339(clock_.now())}, {"error", to_json_value(error)}});
     if (failures_.size() > 20) failures_.erase(failures_.begin() + 1);  // the first and the latest tell the story
@@ -122,6 +126,15 @@ void ActivityRun::failed(int attempt, Error error) {
         return;
     }
     finish({.kind = EventKind::activity_failed, .of = identity_.event, .payload = to_json_value(error)});
+}
+
+void ActivityRun::count_attempt(const char* outcome) const {
+    metrics::counter("toygres_runtime_activity_attempts_total", "Attempts of activities",
+                     {{"activity", command_.name}, {"outcome", outcome}})
+        .Increment();
+    metrics::seconds("toygres_runtime_activity_seconds", "Duration of an attempt of an activity",
+                     {{"activity", command_.name}})
+        .Observe(std::chrono::duration<double>(clock_.uptime() - attempt_began_).count());
 }
 
 void ActivityRun::finish(Event outcome) {

@@ -29,6 +29,7 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
     void succeeded(int attempt, Json output);
     void failed(int attempt, Error error);
     void finish(Event outcome);
+    void count_attempt(const char* outcome) const;
 
     asio::any_io_executor executor_;
     Clock& clock_;
@@ -39,6 +40,7 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
     RetryPolicy policy_;
     Done done_;
     Timestamp scheduled_at_;
+    std::chrono::milliseconds attempt_began_{0};  // by the clock's uptime
     Json failures_ = Json::array();
     Json heartbeat_;
     std::unique_ptr<Alarm> time_out_;

@@ -226,6 +226,17 @@ TEST_CASE("metrics: tell of every instance what the CMS knows") {
     const auto text = world.call("GET", "/metrics").body;
     const auto labels = "{instance=\"mydb\",k8s_name=\"" + k8s_name + "\"";
     CHECK(text.contains("toygres_instance_replication_state" + labels + ",state=\"creating\"} 1\n"));
+    CHECK(text.contains("toygres_instance_info" + labels + ",postgres_version=\"15\"} 1\n"));
+    CHECK(text.contains("toygres_instance_state" + labels + ",state=\"running\"} 1\n"));
+    CHECK(text.contains("toygres_instance_member_role" + labels + ",member=\"" + k8s_name +
+                        "-1\",role=\"primary\"} 1\n"));
+    CHECK(text.contains("toygres_instance_member_role" + labels + ",member=\"" + k8s_name +
+                        "-2\",role=\"replica\"} 1\n"));
+    CHECK_FALSE(text.contains("toygres_instance_healthy" + labels));
+    world.sql("UPDATE instances SET health_status = 'unhealthy', last_health_check_at = to_timestamp(1700000000)");
+    const auto checked = world.call("GET", "/metrics").body;
+    CHECK(checked.contains("toygres_instance_healthy" + labels + "} 0\n"));
+    CHECK(checked.contains("toygres_instance_last_health_check_timestamp_seconds" + labels + "} 1700000000\n"));
     CHECK(text.contains("toygres_instance_failover_safe" + labels + "} 0\n"));
     CHECK(text.contains("toygres_instance_members" + labels + "} 2\n"));
     CHECK(text.contains("toygres_instance_alert" + labels + ",kind=\"lag\",member=\"m\"} 1\n"));
