@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,11 @@ struct ApiServices {
     runtime::Client& client;
     kube::Client& kube;
     const Sealer& sealer;
-    std::string ns;                              // where instances are made
-    std::vector<std::string> postgres_versions;  // majors that may be asked for; the newest is the default
+    std::string ns;                                 // where instances are made
+    std::string name = {};                          // of this process
+    std::vector<kube::Permission> permissions{};    // what it needs in the cluster
+    std::optional<std::string> storage_class = {};  // of the instances' disks; nullopt: the cluster's default
+    std::vector<std::string> postgres_versions;     // majors that may be asked for; the newest is the default
     std::function<Readiness()> readiness;
     // What the agents of an instance's members say now, of those that answer soon.
     std::function<asio::awaitable<std::map<std::string, ha::AgentStatus>>(std::string k8s_name, std::string ns,

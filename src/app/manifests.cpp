@@ -184,4 +184,19 @@ Result<std::string> render_manifests(const cli::ManifestsOptions& options) {
     return out;
 }
 
+std::vector<kube::Permission> server_permissions(const std::string& ns) {
+    using Strings = std::vector<std::string>;
+    const auto role = parse(embedded::manifests_base(), "role.yaml");
+    std::vector<kube::Permission> out;
+    for (const auto& rule : role.at("rules"))
+        for (const auto& group : rule.at("apiGroups").get<Strings>())
+            for (const auto& resource : rule.at("resources").get<Strings>())
+                for (const auto& verb : rule.at("verbs").get<Strings>()) {
+                    const auto slash = resource.find('/');
+                    out.push_back({verb, group, resource.substr(0, slash),
+                                   slash == std::string::npos ? "" : resource.substr(slash + 1), ns});
+                }
+    return out;
+}
+
 }  // namespace toygres::app

@@ -6,6 +6,7 @@
 #include "app/installation.hpp"
 #include "app/listening.hpp"
 #include "app/rotate_key.hpp"
+#include "app/manifests.hpp"
 #include "app/server_metrics.hpp"
 #include "app/webhook.hpp"
 #include "base/crypto.hpp"
@@ -204,6 +205,9 @@ class Server {
                 .kube = kube_,
                 .sealer = sealer_,
                 .ns = config.ns,
+                .name = config.name,
+                .permissions = server_permissions(config.ns),
+                .storage_class = config.storage_class,
                 .postgres_versions = config.postgres_versions,
                 .readiness = [this] { return readiness(); },
                 .ask_members =

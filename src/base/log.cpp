@@ -1,6 +1,7 @@
 #include "base/log.hpp"
 
 #include "base/error.hpp"
+#include "base/log_level.hpp"
 #include "base/time.hpp"
 
 #include <array>
@@ -54,6 +55,8 @@ bool set_level(std::string_view name) {
 }
 
 void set_level(Level level) { threshold = level; }
+
+std::string_view level_name() { return names[static_cast<std::size_t>(threshold.load())]; }
 
 void to_file(const std::string& path) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);

@@ -69,6 +69,8 @@ Result<MigrationReport> run(const std::string& conninfo, const std::string& sche
 
 }  // namespace
 
+int latest_migration() { return number_of(embedded::migrations().back().first); }
+
 Result<MigrationReport> migrate(const std::string& conninfo, const std::string& schema,
                                 const std::function<void(const std::string&)>& progress) {
     try {

@@ -13,6 +13,9 @@ struct MigrationReport {
     int version;  // of the schema now
 };
 
+// The number of this release's last migration.
+int latest_migration();
+
 // Blocking: for start-up and the command line. `progress` is told each migration before it runs. Errors:
 // transient/"database_unavailable", conflict/"migration_changed" with its name, conflict/"schema_too_new",
 // internal/"migration_failed" with name and the database's words.

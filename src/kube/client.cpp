@@ -360,6 +360,29 @@ asio::awaitable<Result<Json>> Client::version() {
     co_return co_await impl->send_json({"reach " + impl->access.server, "GET", "/version"});
 }
 
+std::string Permission::describe() const {
+    return fmt::format("{} {}{}{}", verb, group.empty() ? "" : group + "/", resource,
+                       subresource.empty() ? "" : "/" + subresource);
+}
+
+asio::awaitable<Result<bool>> Client::may(Permission permission) {
+    const auto impl = impl_;
+    const Json review = {{"apiVersion", "authorization.k8s.io/v1"},
+                         {"kind", "SelfSubjectAccessReview"},
+                         {"spec",
+                          {{"resourceAttributes",
+                            {{"namespace", permission.ns},
+                             {"verb", permission.verb},
+                             {"group", permission.group},
+                             {"resource", permission.resource},
+                             {"subresource", permission.subresource}}}}}};
+    const auto answer =
+        co_await impl->send_json({"review the permission to " + permission.describe(), "POST",
+                                  "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review.dump()});
+    if (!answer) co_return std::unexpected(answer.error());
+    co_return answer->value(Json::json_pointer("/status/allowed"), false);
+}
+
 asio::awaitable<Result<std::string>> Client::served_version(std::string kind) {
     const auto impl = impl_;
     co_return co_await impl->served_version(std::move(kind));

@@ -60,6 +60,18 @@ struct LogOptions {
     std::optional<int> since_seconds{};
 };
 
+// One verb on one kind of resource in a namespace.
+struct Permission {
+    std::string verb;   // "list"
+    std::string group;  // "apps"; empty: the core group
+    std::string resource;
+    std::string subresource{};
+    std::string ns;
+
+    // "list apps/statefulsets", "get pods/log".
+    std::string describe() const;
+};
+
 class Client {
   public:
     // Throws ErrorException: invalid/"invalid_url", invalid/"bad_tls".
@@ -90,6 +102,9 @@ class Client {
                                        std::function<bool(std::string_view)> on_data);
     // {"major", "minor", "gitVersion", …}: also the cheapest way to see whether the server answers.
     asio::awaitable<Result<Json>> version();
+
+    // Whether the cluster lets this client do that (SelfSubjectAccessReview).
+    asio::awaitable<Result<bool>> may(Permission permission);
 
     // The version under which the server has this kind: the release's own, or its fallback on old servers.
     asio::awaitable<Result<std::string>> served_version(std::string kind);

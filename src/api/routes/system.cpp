@@ -1,6 +1,8 @@
 #include "api/fleet_metrics.hpp"
 #include "api/route.hpp"
+#include "api/system_checks.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "embedded/openapi.hpp"
 #include "metrics/metrics.hpp"
 #include "metrics/process.hpp"
@@ -9,6 +11,11 @@ namespace toygres::api {
 namespace {
 
 using http::Response;
+
+struct LogLevelBody {
+    std::string level;
+};
+BOOST_DESCRIBE_STRUCT(LogLevelBody, (), (level))
 
 Response text(std::string type, std::string body) {
     return {200, {{"Content-Type", std::move(type)}, {"Cache-Control", "no-store"}}, std::move(body)};
@@ -68,6 +75,41 @@ asio::awaitable<Response> get_metrics(Call& call) {
     co_return text("text/plain; version=0.0.4; charset=utf-8", std::move(out));
 }
 
+// What this process stands on, in the words of the database and the cluster; 200 whatever is found.
+asio::awaitable<Response> get_checks(Call& call) {
+    call.expect_query({});
+    const auto checks = co_await check_system(call.services());
+    co_return json_response({{"server", call.services().name},
+                             {"version", TOYGRES_VERSION},
+                             {"time", format_rfc3339(now())},
+                             {"checks", encode(checks)}});
+}
+
+Response log_level(const Call& call) {
+    return json_response({{"server", call.services().name}, {"level", log::level_name()}});
+}
+
+asio::awaitable<Response> get_log_level(Call& call) {
+    call.expect_query({});
+    co_return log_level(call);
+}
+
+// Of this process alone, until it ends.
+asio::awaitable<Response> put_log_level(Call& call) {
+    call.expect_query({});
+    const auto body = call.body<LogLevelBody>();
+    const std::string before(log::level_name());
+    if (!log::set_level(body.level))
+        throw ErrorException(invalid_fields({{"level", "must be debug, info, warning, error or off"}}));
+    // Also when the new level would keep it silent: whoever reads the log must see why it ends here.
+    const auto after = body.level;
+    log::set_level(log::Level::info);
+    log::info("log.level_changed",
+              {{"from", before}, {"to", after}, {"caller", call.caller_name()}, {"request_id", call.request_id()}});
+    log::set_level(after);
+    co_return log_level(call);
+}
+
 asio::awaitable<Response> get_openapi(Call&) {
     co_return text("application/yaml", std::string(embedded::openapi().front().second));
 }
@@ -77,6 +119,9 @@ constexpr Route routes[] = {
     {"GET", "/readyz", Needs::nothing, get_readyz},
     {"GET", "/version", Needs::nothing, get_version},
     {"GET", "/metrics", Needs::nothing, get_metrics},
+    {"GET", "/api/v1/system/checks", Needs::admin, get_checks},
+    {"GET", "/api/v1/system/log-level", Needs::viewer, get_log_level},
+    {"PUT", "/api/v1/system/log-level", Needs::admin, put_log_level, "system.set_log_level"},
     {"GET", "/api/v1/openapi.yaml", Needs::nothing, get_openapi},
 };
 

@@ -36,7 +36,7 @@ asio::awaitable<pg::Rows> run_text(std::shared_ptr<pg::Pool> pool, std::string t
 
 }  // namespace
 
-World::World(const std::string& kubernetes)
+World::World(const std::string& kubernetes, std::vector<kube::Permission> permissions)
     : conninfo(new_database()),
       pool(std::make_shared<pg::Pool>(
           io.get_executor(), pg::PoolOptions{.conninfo = conninfo, .search_path = schema, .connections_max = 8})),
@@ -50,6 +50,7 @@ World::World(const std::string& kubernetes)
            .kube = kube,
            .sealer = sealer,
            .ns = "toygres",
+           .permissions = std::move(permissions),
            .postgres_versions = {"14", "15"},
            .readiness = [this] { return readiness; },
            .knows_orchestration =
