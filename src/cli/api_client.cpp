@@ -66,7 +66,9 @@ Error problem_of(const http::Response& response) {
                             http::reason_phrase(response.status))};
     auto message = text_of(*json, "detail");
     if (response.status == 401)
-        message += "; give a token with --token-file, TOYGRES_API_TOKEN or the state directory of \"toygres up\"";
+        message +=
+            "; log in with toygres login, or give a token with --token-file, TOYGRES_API_TOKEN or the state directory "
+            "of \"toygres up\"";
     if (response.status == 500) message += fmt::format(" ({})", text_of(*json, "request_id"));
     return {kind_of(response.status), text_of(*json, "code"), message};
 }

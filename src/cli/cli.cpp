@@ -10,7 +10,11 @@ namespace {
 
 int perform(const CommandLine& line, const Launcher& launcher, Console& console) {
     if (line.print) return line.print(console);
-    if (line.local) return line.local(launcher);
+    if (line.local) {
+        const bool ask = !line.question.empty() && console.in_is_terminal;
+        if (ask && !console.confirmed(false, line.question, "")) return exit_failed;
+        return line.local(launcher);
+    }
     std::signal(SIGPIPE, SIG_IGN);
     Session session{console, line.format, ApiClient(value_or_raise(find_settings(line.connection)))};
     return line.remote(session);

@@ -17,6 +17,8 @@ struct CommandLine {
     std::function<int(Session&)> remote{};
     std::function<int(const Launcher&)> local{};
     std::function<int(Console&)> print{};
+    // Asked on a terminal before `local` is done; empty: nothing.
+    std::string question{};
 
     UpOptions up{};
     DownOptions down{};
@@ -49,6 +51,9 @@ struct CommandLine {
     OrderOptions order{};
     ResetOptions reset{};
     ScheduleOptions schedule{};
+    LoginOptions login{};
+    LogLevelOptions log_level{};
+    std::string context_name{};
 };
 
 // Fills `line`, which must stay where it is. nullopt, or the exit code when there is nothing left to do: help was asked

@@ -2,21 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace toygres::cli {
 namespace {
 
-// Verbs that take the name of an instance.
-bool takes_instance(const std::string& verb) {
-    static const std::vector<std::string> verbs{"get",    "delete",    "connect",        "logs",
-                                                "events", "set-owner", "rotate-password"};
-    return std::ranges::find(verbs, verb) != verbs.end();
-}
-
-// Names of instances out of the table: its heading is in capitals.
-constexpr auto names_in_bash = R"(toygres list 2>/dev/null | sed -n 's/^\([a-z][-a-z0-9]*\) .*/\1/p')";
-constexpr auto names_in_fish = R"~((toygres list 2>/dev/null | string match -r "^[a-z][-a-z0-9]*(?= )"))~";
+constexpr auto instances = "toygres list -o name 2>/dev/null";
+constexpr auto contexts = "toygres context list -o name 2>/dev/null";
+constexpr auto formats = "table wide json yaml name";
 
 std::string fish_quoted(const std::string& text) {
     std::string out = "'";
@@ -27,38 +18,73 @@ std::string fish_quoted(const std::string& text) {
     return out + "'";
 }
 
+// The verbs as patterns of a case: what has been typed so far, each word after a blank.
+std::string bash_verbs(const std::vector<VerbWords>& verbs) {
+    std::string out;
+    for (const auto& v : verbs)
+        if (!v.verb.empty()) out += fmt::format("{}\" {}\"", out.empty() ? "" : " | ", v.verb);
+    return out;
+}
+
 std::string bash_cases(const std::vector<VerbWords>& verbs) {
     std::string out;
-    for (const auto& v : verbs) {
-        if (v.verb.empty() || v.verb.contains(' ')) continue;
-        out += fmt::format("    {}) words=\"{}\"{} ;;\n", v.verb, fmt::join(v.words, " "),
-                           takes_instance(v.verb) ? fmt::format("; words+=\" $({})\"", names_in_bash) : "");
-    }
+    for (const auto& v : verbs)
+        out += fmt::format("    \"{}{}\") words=\"{}\"{} ;;\n", v.verb.empty() ? "" : " ", v.verb,
+                           fmt::join(v.words, " "), v.takes_instance ? "; names=instances" : "");
     return out;
 }
 
 std::string bash(const std::vector<VerbWords>& verbs) {
     return fmt::format(
         "_toygres() {{\n"
-        "  local words cur=${{COMP_WORDS[COMP_CWORD]}}\n"
-        "  if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"{}\"; else case ${{COMP_WORDS[1]}} in\n{}  esac; fi\n"
+        "  local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD-1]}} verb= words= names= i\n"
+        "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "    case \"$verb ${{COMP_WORDS[i]}}\" in\n"
+        "    {}) verb=\"$verb ${{COMP_WORDS[i]}}\" ;;\n"
+        "    esac\n"
+        "  done\n"
+        "  case \"$verb\" in\n"
+        "{}"
+        "  esac\n"
+        "  case \"$verb\" in \" context use\" | \" context delete\") names=contexts ;; esac\n"
+        "  case \"$prev\" in\n"
+        "    -o | --output) words=\"{}\" names= ;;\n"
+        "    --context) [ \"$verb\" = \" server\" ] || words= names=contexts ;;\n"
+        "    --instance) words= names=instances ;;\n"
+        "  esac\n"
+        "  case \"$cur\" in -*) names= ;; esac\n"
+        "  case \"$names\" in\n"
+        "    instances) words=\"$words $({})\" ;;\n"
+        "    contexts) words=\"$words $({})\" ;;\n"
+        "  esac\n"
         "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
         "}}\n"
         "complete -F _toygres toygres\n",
-        fmt::join(verbs.front().words, " "), bash_cases(verbs));
+        bash_verbs(verbs), bash_cases(verbs), formats, instances, contexts);
+}
+
+// "__fish_seen_subcommand_from replication; and __fish_seen_subcommand_from status".
+std::string fish_condition(const std::string& verb) {
+    const auto space = verb.find(' ');
+    auto out = "__fish_seen_subcommand_from " + verb.substr(0, space);
+    if (space != std::string::npos) out += "; and __fish_seen_subcommand_from " + verb.substr(space + 1);
+    return out;
 }
 
 std::string fish(const std::vector<VerbWords>& verbs) {
-    std::string out = "complete -c toygres -f\n";
+    auto out = fmt::format("complete -c toygres -f\ncomplete -c toygres -s o -l output -x -a '{}'\n", formats);
     for (const auto& v : verbs) {
-        if (v.verb.empty() || v.verb.contains(' ')) continue;
-        out += fmt::format("complete -c toygres -n __fish_use_subcommand -a {} -d {}\n", v.verb,
+        if (v.verb.empty()) continue;
+        const auto space = v.verb.rfind(' ');
+        const auto before =
+            space == std::string::npos ? "__fish_use_subcommand" : fish_condition(v.verb.substr(0, space));
+        out += fmt::format("complete -c toygres -n '{}' -a {} -d {}\n", before, v.verb.substr(space + 1),
                            fish_quoted(v.description));
-        const auto seen = fmt::format("complete -c toygres -n '__fish_seen_subcommand_from {}'", v.verb);
+        const auto seen = fmt::format("complete -c toygres -n '{}'", fish_condition(v.verb));
         for (const auto& word : v.words)
-            out += word.starts_with("--") ? fmt::format("{} -l {}\n", seen, word.substr(2))
-                                          : fmt::format("{} -a {}\n", seen, word);
-        if (takes_instance(v.verb)) out += fmt::format("{} -a {}\n", seen, fish_quoted(names_in_fish));
+            if (word.starts_with("--")) out += fmt::format("{} -l {}\n", seen, word.substr(2));
+        if (v.takes_instance) out += fmt::format("{} -a '({})'\n", seen, instances);
+        if (v.verb == "context use" || v.verb == "context delete") out += fmt::format("{} -a '({})'\n", seen, contexts);
     }
     return out;
 }

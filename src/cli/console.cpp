@@ -1,7 +1,10 @@
 #include "cli/console.hpp"
 
+#include "base/error.hpp"
+
 #include <cstdlib>
 #include <iostream>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -28,6 +31,11 @@ class QuietTerminal {
     bool usable_;
 };
 
+int terminal_width() {
+    winsize size{};
+    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 }  // namespace
 
 Console Console::of_process() {
@@ -40,7 +48,17 @@ Console Console::of_process() {
             out,
             err,
             ::isatty(STDIN_FILENO) == 1,
-            out && err && (no_colour == nullptr || *no_colour == '\0')};
+            out && err && (no_colour == nullptr || *no_colour == '\0'),
+            out ? terminal_width() : 0};
+}
+
+bool Console::confirmed(bool yes, const std::string& question, const std::string& why) {
+    if (yes) return true;
+    if (!in_is_terminal)
+        raise(ErrorKind::invalid, "not_confirmed", "without a terminal to ask on, this needs --yes: " + why);
+    if (confirm(question)) return true;
+    err << "Nothing was done.\n";
+    return false;
 }
 
 bool Console::confirm(const std::string& question) {

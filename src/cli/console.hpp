@@ -14,10 +14,14 @@ struct Console {
     bool err_is_terminal;
     bool in_is_terminal;
     bool colour;  // on a terminal, unless NO_COLOR is set
+    int width;    // columns of the terminal that `out` is; 0: it is none
 
     // That of this process.
     static Console of_process();
 
+    // Whether to go on with what cannot be undone: `yes` says so, or somebody on the terminal does. Otherwise it is
+    // told that nothing was done. Error without a terminal: invalid/"not_confirmed", "… needs --yes: <why>".
+    bool confirmed(bool yes, const std::string& question, const std::string& why);
     // Asks on the terminal; true for "y" and "yes".
     bool confirm(const std::string& question);
     // Reads from the terminal without echo; nullopt when it was given up.

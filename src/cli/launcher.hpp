@@ -17,6 +17,7 @@ struct UpOptions {
 struct DownOptions {
     std::string state_dir;
     bool purge;
+    bool yes;  // do not ask
 };
 
 struct ServerOptions {

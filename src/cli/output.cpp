@@ -63,7 +63,52 @@ std::string padded(const std::string& text, std::size_t width) {
     return text + std::string(width > have ? width - have : 0, ' ');
 }
 
+// The first `width` characters; the last of them "…" when there were more.
+std::string cut(const std::string& text, std::size_t width) {
+    if (width_of(text) <= width) return text;
+    std::size_t end = 0;
+    for (std::size_t columns = 0; end < text.size(); ++end)
+        if ((static_cast<unsigned char>(text[end]) & 0xc0) != 0x80 && columns++ == width - 1) break;
+    return text.substr(0, end) + "…";
+}
+
+constexpr std::size_t column_width_min = 8;
+
+// Takes from the widest column until all fit, or none can give any more.
+void fit(std::vector<std::size_t>& widths, std::size_t terminal_width) {
+    constexpr std::size_t gap = 2;
+    auto total = gap * (widths.size() - 1);
+    for (const auto width : widths) total += width;
+    while (total > terminal_width) {
+        auto& widest = *std::ranges::max_element(widths);
+        if (widest <= column_width_min) return;
+        --widest;
+        --total;
+    }
+}
+
+std::string name_of(const Json& object) {
+    for (const auto* key : {"name", "id"})
+        if (const auto it = object.find(key); it != object.end() && it->is_string()) return it->get<std::string>();
+    if (const auto it = object.find("instance"); it != object.end())
+        return it->is_object() ? name_of(*it) : it->is_string() ? it->get<std::string>() : "";
+    return {};
+}
+
 }  // namespace
+
+std::vector<std::string> names_in(const Json& answer) {
+    std::vector<std::string> out;
+    if (answer.is_object())
+        if (auto name = name_of(answer); !name.empty()) return {name};
+    for (const auto& [key, list] : answer.items())
+        if (list.is_array()) {
+            for (const auto& item : list)
+                if (item.is_object()) out.push_back(name_of(item));
+            return out;
+        }
+    raise(ErrorKind::invalid, "no_name", "what this prints has no name; use --output table, json or yaml");
+}
 
 std::string render(const Json& value, Format format) {
     if (format == Format::json) return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -72,14 +117,16 @@ std::string render(const Json& value, Format format) {
     return std::string(out.c_str()) + "\n";
 }
 
-std::string Table::text() const {
+std::string Table::text(int terminal_width) const {
     std::vector<std::size_t> widths(rows_.front().size(), 1);
     for (const auto& row : rows_)
         for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    if (terminal_width > 0) fit(widths, static_cast<std::size_t>(terminal_width));
     std::string out;
     for (const auto& row : rows_) {
         std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i) line += padded(row[i].empty() ? "-" : row[i], widths[i]) + "  ";
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += padded(cut(row[i].empty() ? "-" : row[i], widths[i]), widths[i]) + "  ";
         line.erase(line.find_last_not_of(' ') + 1);
         out += line + "\n";
     }

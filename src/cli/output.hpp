@@ -8,11 +8,15 @@
 
 namespace toygres::cli {
 
-enum class Format { table, json, yaml };
-BOOST_DESCRIBE_ENUM(Format, table, json, yaml)
+// wide: a table with more columns, which may be wider than the terminal; name: names alone, one a line.
+enum class Format { table, wide, json, yaml, name };
+BOOST_DESCRIBE_ENUM(Format, table, wide, json, yaml, name)
 
 // Indented JSON, or YAML in which every string reads back as a string.
 std::string render(const Json& value, Format format);
+
+// The name of each object of a list, or of the one object; an id where it has no name. Error: invalid/"no_name".
+std::vector<std::string> names_in(const Json& answer);
 
 // Columns as wide as their widest cell, two spaces apart; an empty cell shows as "-".
 class Table {
@@ -20,7 +24,8 @@ class Table {
     explicit Table(std::vector<std::string> headings) : rows_{std::move(headings)} {}
     void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
     std::size_t size() const { return rows_.size() - 1; }
-    std::string text() const;
+    // In a terminal of so many columns the widest cells are cut, with "…" at their end; 0: as wide as it gets.
+    std::string text(int terminal_width = 0) const;
 
   private:
     std::vector<std::vector<std::string>> rows_;

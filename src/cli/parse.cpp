@@ -1,6 +1,7 @@
 #include "cli/command_line.hpp"
 #include "cli/completion.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/man_page.hpp"
 #include "cli/parse_helpers.hpp"
 
 #include <CLI/CLI.hpp>
@@ -27,13 +28,15 @@ void launches(CLI::App* verb, CommandLine& line, std::function<int(const Options
 void add_global_options(CLI::App& app, CommandLine& line) {
     app.add_option_function<std::string>(
            "-o,--output", [&line](const std::string& text) { line.format = *enum_from<Format>(text); },
-           "How to print: table, json or yaml")
-        ->check(CLI::IsMember({"table", "json", "yaml"}));
+           "How to print: table, wide, json, yaml or name")
+        ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name"}));
     app.add_option("--api-url", line.connection.api_url,
                    "The server [TOYGRES_API_URL, or that of the state directory]");
     app.add_option("--token", line.connection.token, "The token [TOYGRES_API_TOKEN]; others on this machine see it");
     app.add_option("--token-file", line.connection.token_file, "A file that holds the token [TOYGRES_API_TOKEN_FILE]");
     app.add_option("--ca-file", line.connection.ca_file, "The CA of the server [TOYGRES_CA_FILE]");
+    app.add_option("--context", line.connection.context,
+                   "A server that was logged in to [TOYGRES_CONTEXT, the current]");
     app.add_option("--state-dir", line.connection.state_dir, "Of \"toygres up\" [TOYGRES_STATE_DIR, or ~/.toygres]");
 }
 
@@ -129,6 +132,7 @@ void add_local_verbs(CLI::App& app, CommandLine& line) {
 
     auto* down = add(app, "down", "Stop what \"up\" has started; instances keep their data");
     down->add_flag("--purge", line.down.purge, "Remove the directory with all data, too");
+    down->add_flag("--yes,-y", line.down.yes, "Do not ask, on a terminal");
     launches(down, line, &Launcher::down, line.down);
 
     add_server(app, line);
@@ -260,11 +264,13 @@ void add_instance_verbs(CLI::App& app, CommandLine& line) {
     list_verb->add_option("--health", line.list.health)->check(CLI::IsMember({"healthy", "unhealthy", "unknown"}));
     list_verb->add_option("--prefix", line.list.prefix, "What their names start with");
     list_verb->add_flag("-a,--all", line.list.include_deleted, "Deleted ones, too");
+    list_verb->add_flag("-w,--watch", line.list.watch, "Show it again and again, as it changes");
     runs(list_verb, line, &list, line.list);
 
     auto* get_verb = add(app, "get", "Show one instance");
     add_name(get_verb, line.get.name);
     get_verb->add_flag("-a,--all", line.get.include_deleted, "Also when it is deleted");
+    get_verb->add_flag("-w,--watch", line.get.watch, "Show it again and again, as it changes");
     runs(get_verb, line, &get, line.get);
 
     auto* owner_verb = add(app, "set-owner", "Give an instance to somebody else");
@@ -326,18 +332,66 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
     add(app, "version", "Show the releases of this program and of the server")->callback([&line] {
         line.remote = [](Session& session) { return version(session); };
     });
+    add(app, "doctor",
+        "Look whether server, database and cluster are as they should be, and tell how to mend what is not")
+        ->callback([&line] { line.remote = [](Session& session) { return doctor(session); }; });
+    auto* level = add(app, "log-level", "Show or change what the server that answers logs, until it ends");
+    level->add_option("LEVEL", line.log_level.level, "[shown]")
+        ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}));
+    runs(level, line, &log_level, line.log_level);
+}
+
+void add_context_verbs(CLI::App& app, CommandLine& line) {
+    auto* login_verb = add(app, "login", "Keep a server and a token as a context, once the token has been tried");
+    login_verb->add_option("URL", line.login.url, "Of the server, such as https://toygres.example")->required();
+    login_verb->add_option("--name", line.login.name, "Of the context [the host]");
+    login_verb->add_flag("--token-stdin", line.login.token_stdin, "Read the token from the standard input");
+    login_verb->callback(
+        [&line] { line.print = [&line](Console& console) { return login(console, line.login, line.connection); }; });
+
+    auto* group = add(app, "context", "Servers that were logged in to")->alias("contexts");
+    group->require_subcommand(1);
+    add(*group, "list", "List them")->alias("ls")->callback([&line] {
+        line.print = [&line](Console& console) { return list_contexts(console, line.format); };
+    });
+    const auto add_named = [&](const char* name, const char* description, int (*body)(Console&, const std::string&)) {
+        auto* verb = add(*group, name, description);
+        verb->add_option("NAME", line.context_name, "Of the context")->required();
+        verb->callback([&line, body] {
+            line.print = [&line, body](Console& console) { return body(console, line.context_name); };
+        });
+        return verb;
+    };
+    add_named("use", "Talk to this one from now on", &use_context);
+    add_named("delete", "Forget one and its token", &delete_context)->alias("rm");
+}
+
+// Whether the first argument of a verb is the name of an instance that exists.
+bool takes_instance(const CLI::App& app, const std::string& verb) {
+    if (verb == "create") return false;
+    const auto options = app.get_options();
+    const auto first = std::ranges::find_if(options, [](const CLI::Option* o) { return o->get_positional(); });
+    return first != options.end() && (*first)->get_description() == "Name of the instance";
+}
+
+// Neither hidden nor a group of options, which has no name.
+bool is_verb(const CLI::App& app) { return !app.get_name().empty() && !app.get_group().empty(); }
+
+void add_option_words(const CLI::App& app, std::vector<std::string>& out) {
+    for (const auto* option : app.get_options())
+        if (!option->get_lnames().empty()) out.push_back("--" + option->get_lnames().front());
+    for (const auto* group : app.get_subcommands({}))
+        if (group->get_name().empty()) add_option_words(*group, out);
 }
 
 void collect_words(const CLI::App& app, const std::string& verb, std::vector<VerbWords>& out) {
-    VerbWords words{verb, app.get_description(), {}};
+    VerbWords words{verb, app.get_description(), {}, takes_instance(app, verb)};
     for (const auto* sub : app.get_subcommands({}))
-        if (!sub->get_group().empty()) words.words.push_back(sub->get_name());
-    for (const auto* option : app.get_options())
-        if (!option->get_lnames().empty()) words.words.push_back("--" + option->get_lnames().front());
+        if (is_verb(*sub)) words.words.push_back(sub->get_name());
+    add_option_words(app, words.words);
     out.push_back(std::move(words));
     for (const auto* sub : app.get_subcommands({}))
-        if (!sub->get_group().empty())
-            collect_words(*sub, verb.empty() ? sub->get_name() : verb + " " + sub->get_name(), out);
+        if (is_verb(*sub)) collect_words(*sub, verb.empty() ? sub->get_name() : verb + " " + sub->get_name(), out);
 }
 
 void add_completion(CLI::App& app, CommandLine& line, std::string& shell) {
@@ -353,12 +407,23 @@ void add_completion(CLI::App& app, CommandLine& line, std::string& shell) {
     });
 }
 
+void add_man(CLI::App& app, CommandLine& line) {
+    add(app, "man", "Print the manual page; read it with: toygres man | man -l -")->callback([&app, &line] {
+        line.print = [page = man_page(app)](Console& console) {
+            console.out << page;
+            return static_cast<int>(exit_ok);
+        };
+    });
+}
+
 // Where local verbs look is known once all options are read.
 void settle_state_dir(CommandLine& line) {
     const auto dir = line.connection.state_dir.empty() ? default_state_dir() : line.connection.state_dir;
     if (line.rotate_key.seal_key_file.empty() && line.rotate_key.installation_secret.empty())
         line.rotate_key.seal_key_file = dir + "/seal.key";
     line.up.state_dir = line.down.state_dir = line.cluster.state_dir = dir;
+    if (line.down.purge && !line.down.yes)
+        line.question = fmt::format("Remove {} with the data of all instances? This cannot be undone.", dir);
 }
 
 }  // namespace
@@ -376,6 +441,8 @@ std::optional<int> parse(int argc, const char* const* argv, CommandLine& line, C
     add_rotate_key(app, line);
     add_token_verbs(app, line);
     add_audit_verb(app, line);
+    add_context_verbs(app, line);
+    add_man(app, line);
     add_completion(app, line, shell);
     try {
         app.parse(argc, argv);

@@ -28,6 +28,7 @@ CLI::App* add_roles(CLI::App* verb, ReplicationOptions& o, const char* target) {
 void add_forced(CLI::App* verb, ReplicationOptions& o) {
     verb->add_flag("--force", o.force, "Although the primary is healthy");
     verb->add_flag("--allow-data-loss", o.allow_data_loss, "Although acknowledged commits may be lost");
+    verb->add_flag("--yes,-y", o.yes, "Do not ask");
 }
 
 void add_waiting(CLI::App* verb, ReplicationOptions& o) {

@@ -5,10 +5,15 @@
 namespace toygres::cli {
 
 bool Session::print_raw(const Json& object) {
-    if (format == Format::table) return false;
-    console.out << render(object, format);
+    if (format == Format::table || format == Format::wide) return false;
+    if (format == Format::name)
+        for (const auto& name : names_in(object)) console.out << name << "\n";
+    else
+        console.out << render(object, format);
     return true;
 }
+
+std::string Session::text_of(const Table& table) const { return table.text(wide() ? 0 : console.width); }
 
 std::string instance_path(const std::string& name, const std::string& rest) {
     return "/api/v1/instances/" + http::percent_encode(name) + rest;

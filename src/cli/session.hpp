@@ -12,8 +12,11 @@ struct Session {
     Format format;
     ApiClient api;
 
-    // Prints the API's object as JSON or YAML; false when a table is wanted.
+    // Prints the API's object as JSON or YAML, or its names; false when a table is wanted.
     bool print_raw(const Json& object);
+    // The table as this terminal can show it.
+    std::string text_of(const Table& table) const;
+    bool wide() const { return format == Format::wide; }
 };
 
 // "/api/v1/instances/mydb", the name percent-encoded.

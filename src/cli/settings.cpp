@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "cli/contexts.hpp"
 
 #include <cstdlib>
 
@@ -47,6 +48,25 @@ Result<Secret> token_of(const std::string& path) {
     return Secret(trimmed(*std::move(text)));
 }
 
+// The one asked for, else the current one, unless another way to a server was.
+Result<std::optional<Context>> chosen_context(const ConnectionFlags& flags) {
+    const auto asked = first(flags.context, "TOYGRES_CONTEXT");
+    const bool local = !flags.state_dir.empty() || !environment("TOYGRES_STATE_DIR").empty();
+    if (asked.empty() && local) return std::nullopt;
+    auto contexts = load_contexts();
+    if (!contexts) return std::unexpected(std::move(contexts).error());
+    const auto name = asked.empty() ? contexts->current : asked;
+    if (name.empty()) return std::nullopt;
+    if (const auto* found = contexts->find(name)) return *found;
+    return std::unexpected(
+        Error{ErrorKind::not_found, "no_such_context", "there is no context " + name + "; see: toygres context list"});
+}
+
+Result<std::string> ca_of(const std::string& path) {
+    if (path.empty()) return std::string();
+    return read_file(path);
+}
+
 }  // namespace
 
 std::string default_state_dir() {
@@ -57,6 +77,12 @@ std::string default_state_dir() {
 Result<ApiSettings> find_settings(const ConnectionFlags& flags) {
     const auto local = local_server(flags.state_dir.empty() ? default_state_dir() : flags.state_dir);
     auto url = trimmed(first(flags.api_url, "TOYGRES_API_URL"), "/");
+    // A server that is named needs no context: one that cannot be read is not in the way then.
+    const bool named = !url.empty() && flags.context.empty();
+    auto context = chosen_context(flags);
+    if (!context && !named) return std::unexpected(std::move(context).error());
+    const bool in_context = context && *context && (url.empty() || url == (*context)->api_url);
+    if (in_context) url = (*context)->api_url;
     if (url.empty() && !local) return std::unexpected(local.error());
     const bool is_local = local && *local && (url.empty() || url == (*local)->api_url);
     if (url.empty()) url = is_local ? (*local)->api_url : default_url;
@@ -68,16 +94,17 @@ Result<ApiSettings> find_settings(const ConnectionFlags& flags) {
         auto read = token_of(file);
         if (!read) return std::unexpected(std::move(read).error());
         out.token = *std::move(read);
+    } else if (in_context) {
+        out.token = (*context)->token;
     } else if (is_local) {
         if (auto read = token_of((*local)->token_file)) out.token = *std::move(read);
     }
-    auto file = first(flags.ca_file, "TOYGRES_CA_FILE");
-    if (file.empty() && is_local) file = (*local)->ca_file.value_or("");
-    if (!file.empty()) {
-        auto pem = read_file(file);
-        if (!pem) return std::unexpected(std::move(pem).error());
-        out.ca_pem = *std::move(pem);
-    }
+    auto ca_file = first(flags.ca_file, "TOYGRES_CA_FILE");
+    if (ca_file.empty() && in_context) ca_file = (*context)->ca_file;
+    if (ca_file.empty() && is_local) ca_file = (*local)->ca_file.value_or("");
+    auto ca_pem = ca_of(ca_file);
+    if (!ca_pem) return std::unexpected(std::move(ca_pem).error());
+    out.ca_pem = *std::move(ca_pem);
     return out;
 }
 

@@ -1,4 +1,4 @@
-// Which server to talk to and as whom: flags, then the environment, then what `toygres up` has left.
+// Which server to talk to and as whom: flags, then the environment, then the context, then what `toygres up` has left.
 #pragma once
 #include "base/secret.hpp"
 
@@ -14,6 +14,7 @@ struct ConnectionFlags {
     std::string token_file;
     std::string ca_file;
     std::string state_dir;
+    std::string context;
 };
 
 struct ApiSettings {
@@ -26,9 +27,10 @@ struct ApiSettings {
 // TOYGRES_STATE_DIR, or ~/.toygres.
 std::string default_state_dir();
 
-// From TOYGRES_API_URL, TOYGRES_API_TOKEN, TOYGRES_API_TOKEN_FILE, TOYGRES_CA_FILE and <state_dir>/cli.json. A token of
+// From TOYGRES_API_URL, TOYGRES_API_TOKEN, TOYGRES_API_TOKEN_FILE, TOYGRES_CA_FILE, TOYGRES_CONTEXT, the contexts and
+// <state_dir>/cli.json. The current context counts unless a state directory was asked for. The token of a context or of
 // a state directory is never sent to another server than its own. Errors: not_found/"file_not_found",
-// invalid/"bad_cli_config".
+// not_found/"no_such_context", invalid/"bad_cli_config", those of load_contexts().
 Result<ApiSettings> find_settings(const ConnectionFlags& flags);
 
 }  // namespace toygres::cli

@@ -1,6 +1,7 @@
 #include "base/crypto.hpp"
 #include "cli/verbs/verbs.hpp"
 #include "cli/waiter.hpp"
+#include "cli/watch.hpp"
 
 #include <fmt/format.h>
 
@@ -78,7 +79,29 @@ Json all_pages(Session& session, const std::string& target, const std::string& k
     return out;
 }
 
-int list(Session& session, const ListOptions& options) {
+namespace {
+
+Table instances_table(const Json& found, bool wide) {
+    std::vector<std::string> headings{"NAME", "DNS NAME", "STATE", "HEALTH", "VERSION", "STORAGE", "AGE"};
+    if (wide) headings.insert(headings.end(), {"K8S NAME", "ADDRESS", "NAMESPACE", "TAGS", "CREATED BY", "MESSAGE"});
+    Table out(std::move(headings));
+    for (const auto& i : found.at("instances")) {
+        std::vector<std::string> cells{text_at(i, "name"),
+                                       text_at(i, "dns_name"),
+                                       text_at(i, "state"),
+                                       text_at(i, "health"),
+                                       text_at(i, "postgres_version"),
+                                       storage_of(i),
+                                       age(text_at(i, "created_at"), now())};
+        if (wide)
+            cells.insert(cells.end(), {text_at(i, "k8s_name"), text_at(i, "external_ip"), text_at(i, "namespace"),
+                                       pairs_of(i, "tags"), text_at(i, "created_by"), text_at(i, "message")});
+        out.add(std::move(cells));
+    }
+    return out;
+}
+
+int list_once(Session& session, const ListOptions& options) {
     std::string target = "/api/v1/instances";
     add_query(target, "state", options.state);
     add_query(target, "health", options.health);
@@ -86,17 +109,14 @@ int list(Session& session, const ListOptions& options) {
     if (options.include_deleted) add_query(target, "include_deleted", "true");
     const auto found = all_pages(session, target, "instances");
     if (session.print_raw(found)) return exit_ok;
-    Table table({"NAME", "DNS NAME", "STATE", "HEALTH", "VERSION", "STORAGE", "AGE"});
-    for (const auto& i : found.at("instances"))
-        table.add({text_at(i, "name"), text_at(i, "dns_name"), text_at(i, "state"), text_at(i, "health"),
-                   text_at(i, "postgres_version"), storage_of(i), age(text_at(i, "created_at"), now())});
-    if (table.size() > 0) session.console.out << table.text() << "\n";
+    const auto table = instances_table(found, session.wide());
+    if (table.size() > 0) session.console.out << session.text_of(table) << "\n";
     session.console.out << fmt::format("{} instance{} found\n", table.size(), table.size() == 1 ? "" : "s");
     if (table.size() == 0) session.console.err << "Make one with: toygres create NAME\n";
     return exit_ok;
 }
 
-int get(Session& session, const GetOptions& options) {
+int get_once(Session& session, const GetOptions& options) {
     const auto i = session.api.get(instance_path(options.name, options.include_deleted ? "?include_deleted=true" : ""));
     if (session.print_raw(i)) return exit_ok;
     session.console.out << "Instance: " << text_at(i, "name") << "\n"
@@ -130,19 +150,26 @@ int get(Session& session, const GetOptions& options) {
     return exit_ok;
 }
 
+}  // namespace
+
+int list(Session& session, const ListOptions& options) {
+    if (!options.watch) return list_once(session, options);
+    return watch(session, [&] { return list_once(session, options); });
+}
+
+int get(Session& session, const GetOptions& options) {
+    if (!options.watch) return get_once(session, options);
+    return watch(session, [&] { return get_once(session, options); });
+}
+
 int remove(Session& session, const DeleteOptions& options) {
     if (!options.yes) {
-        if (!session.console.in_is_terminal)
-            raise(ErrorKind::invalid, "not_confirmed",
-                  "without a terminal to ask on, deleting needs --yes: the instance's data goes with it");
-        const auto i = session.api.get(instance_path(options.name));
+        const bool asked = session.console.in_is_terminal;
+        const auto i = asked ? session.api.get(instance_path(options.name)) : Json::object();
         const auto question = fmt::format(
             "Delete {} (PostgreSQL {}, {}, made {} ago) and all its data? This cannot be undone.", options.name,
             text_at(i, "postgres_version"), storage_of(i), age(text_at(i, "created_at"), now()));
-        if (!session.console.confirm(question)) {
-            session.console.err << "Nothing was deleted.\n";
-            return exit_failed;
-        }
+        if (!session.console.confirmed(false, question, "the instance's data goes with it")) return exit_failed;
     }
     const auto began = now();
     const auto key = options.idempotency_key.empty() ? random_uuid() : options.idempotency_key;

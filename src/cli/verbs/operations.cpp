@@ -28,7 +28,7 @@ int list_operations(Session& session, const OperationOptions& options) {
     for (const auto& o : found.at("operations"))
         table.add({text_at(o, "id"), text_at(o, "kind"), text_at(o, "instance"), text_at(o, "state"), stage_of(o),
                    text_at(o, "caller"), age(text_at(o, "created_at"), now())});
-    if (table.size() > 0) session.console.out << table.text() << "\n";
+    if (table.size() > 0) session.console.out << session.text_of(table) << "\n";
     session.console.out << fmt::format("{} operation{} found\n", table.size(), table.size() == 1 ? "" : "s");
     return exit_ok;
 }

@@ -21,7 +21,8 @@ void print_events(Session& session, const Json& history) {
         table.add({text_at(e, "event"), text_at(e, "kind"), text_at(e, "name"), text_at(e, "of"),
                    e.contains("at") ? time_text(text_at(e, "at")) : "", data});
     }
-    session.console.out << fmt::format("\nHistory of execution {}\n", history.at("execution").dump()) << table.text();
+    session.console.out << fmt::format("\nHistory of execution {}\n", history.at("execution").dump())
+                        << session.text_of(table);
 }
 
 // Null when it is not there (any more).
@@ -65,7 +66,7 @@ int list_orchestrations(Session& session, const OrchestrationListOptions& option
     for (const auto& o : found.at("orchestrations"))
         table.add({text_at(o, "id"), text_at(o, "name"), version_of(o), text_at(o, "status"),
                    age(text_at(o, "created_at"), now()) + " ago"});
-    if (table.size() > 0) session.console.out << table.text() << "\n";
+    if (table.size() > 0) session.console.out << session.text_of(table) << "\n";
     session.console.out << fmt::format("{} orchestration{} found\n", table.size(), table.size() == 1 ? "" : "s");
     return exit_ok;
 }
@@ -75,7 +76,7 @@ int count_orchestrations(Session& session, const OrchestrationListOptions& optio
     if (session.print_raw(found)) return exit_ok;
     Table table({"TYPE", "STATUS", "COUNT"});
     for (const auto& c : found.at("counts")) table.add({text_at(c, "name"), text_at(c, "status"), text_at(c, "count")});
-    session.console.out << (table.size() > 0 ? table.text() : "no orchestrations found\n");
+    session.console.out << (table.size() > 0 ? session.text_of(table) : "no orchestrations found\n");
     return exit_ok;
 }
 
@@ -165,17 +166,13 @@ int cancel_orchestration(Session& session, const CancelOptions& options) {
 }
 
 int terminate_orchestration(Session& session, const TerminateOptions& options) {
-    auto& console = session.console;
-    if (!options.yes && !console.in_is_terminal)
-        raise(ErrorKind::invalid, "not_confirmed",
-              "without a terminal to ask on, terminating needs --yes: what it has begun is not cleaned up");
-    if (!options.yes && !console.confirm(fmt::format("End {} without cleaning up what it has begun?", options.id))) {
-        console.err << "Nothing was done.\n";
+    if (!session.console.confirmed(options.yes,
+                                   fmt::format("End {} without cleaning up what it has begun?", options.id),
+                                   "what it has begun is not cleaned up"))
         return exit_failed;
-    }
     const auto answer = value_or_raise(
         session.api.call("POST", orchestration_path(options.id, "/terminate"), {{"reason", options.reason}}));
-    if (!session.print_raw(answer)) console.out << options.id << " ends\n";
+    if (!session.print_raw(answer)) session.console.out << options.id << " ends\n";
     return exit_ok;
 }
 

@@ -88,6 +88,11 @@ std::string sync_state(const Json& replication) {
 
 int change(Session& session, const std::string& kind, const ReplicationOptions& given) {
     const auto options = of_member(given);
+    const bool harmless = !options.allow_data_loss || options.dry_run || options.yes;
+    if (!session.console.confirmed(harmless,
+                                   fmt::format("Promote a standby of {} that may lack commits?", options.name),
+                                   "acknowledged commits may be lost"))
+        return exit_failed;
     const auto began = now();
     const auto result =
         carry_out(session, kind, "POST", instance_path(options.name, "/" + kind), roles_body(options), options);
@@ -156,12 +161,12 @@ std::string state_text(const Json& member) {
     return member.value("streaming", false) ? "streaming" : text_at(member, "state");
 }
 
-std::string members_table(const Json& found) {
+std::string members_table(const Session& session, const Json& found) {
     Table table({"MEMBER", "ROLE", "STATE", "LAG", "ZONE", "REASON"});
     for (const auto& member : found.at("replicas"))
         table.add({text_at(member, "name"), what_of(member), state_text(member), lag_text(member),
                    text_at(member, "zone"), text_at(member, "reason")});
-    return table.text();
+    return session.text_of(table);
 }
 
 }  // namespace
@@ -193,12 +198,12 @@ int replication_status(Session& session, const ReplicationOptions& options) {
     auto& out = session.console.out;
     out << replication_section(session.console, found);
     if (const auto members = session.api.call("GET", instance_path(options.name, "/replicas")))
-        out << members_table(*members);
+        out << members_table(session, *members);
     Table table({"CHANGE OF ROLES", "STATUS", "FROM", "TO", "EPOCH", "LOST BYTES", "AGE"});
     for (const auto& f : found.value("failovers", Json::array()))
         table.add({text_at(f, "kind"), text_at(f, "status"), text_at(f, "old_primary"), text_at(f, "new_primary"),
                    text_at(f, "epoch"), text_at(f, "data_loss_bytes"), age(text_at(f, "started_at"), now())});
-    if (table.size() > 0) out << table.text();
+    if (table.size() > 0) out << session.text_of(table);
     return exit_ok;
 }
 
@@ -212,7 +217,7 @@ int resume(Session& session, const ReplicationOptions& options) { return change(
 int list_replicas(Session& session, const ReplicationOptions& options) {
     const auto found = session.api.get(instance_path(options.name, "/replicas"));
     if (session.print_raw(found)) return exit_ok;
-    session.console.out << members_table(found);
+    session.console.out << members_table(session, found);
     return exit_ok;
 }
 
@@ -233,14 +238,10 @@ int add_replica(Session& session, const ReplicationOptions& options) {
 }
 
 int remove_replica(Session& session, const ReplicationOptions& options) {
-    auto& console = session.console;
-    if (!options.yes && !console.in_is_terminal)
-        raise(ErrorKind::invalid, "not_confirmed",
-              "without a terminal to ask on, removing needs --yes: the member's disk goes with it");
-    if (!options.yes && !console.confirm(fmt::format("Remove {} of {} with its disk?", options.target, options.name))) {
-        console.err << "Nothing was removed.\n";
+    if (!session.console.confirmed(options.yes,
+                                   fmt::format("Remove {} of {} with its disk?", options.target, options.name),
+                                   "the member's disk goes with it"))
         return exit_failed;
-    }
     const auto began = now();
     auto target = instance_path(options.name, "/replicas/" + http::percent_encode(options.target));
     if (!options.reason.empty()) target += "?reason=" + http::percent_encode(options.reason);
@@ -267,7 +268,7 @@ int verify(Session& session, const ReplicationOptions& given) {
     for (const auto& standby : result.at("standbys"))
         table.add({text_at(standby, "member"), standby.value("readable", false) ? "readable" : "missing",
                    text_at(standby, "after_ms") + " ms"});
-    session.console.out << table.text();
+    session.console.out << session.text_of(table);
     print_done(session,
                fmt::format("What {} commits can be read on every standby (committed in {} ms)",
                            text_at(result, "primary"), text_at(result, "committed_ms")),

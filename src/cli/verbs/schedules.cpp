@@ -68,7 +68,7 @@ int list_schedules(Session& session, const ScheduleOptions&) {
     for (const auto& s : found.at("schedules"))
         table.add({text_at(s, "name"), state_of(s), text_at(s, "cron"), text_at(s, "zone"), text_at(s, "type"),
                    time_at(s, "next_run_at"), text_at(s, "started"), text_at(s, "skipped"), text_at(s, "missed")});
-    if (table.size() > 0) session.console.out << table.text() << "\n";
+    if (table.size() > 0) session.console.out << session.text_of(table) << "\n";
     session.console.out << fmt::format("{} schedule{} found\n", table.size(), table.size() == 1 ? "" : "s");
     return exit_ok;
 }
@@ -97,7 +97,7 @@ int show_schedule(Session& session, const ScheduleOptions& options) {
     for (const auto& run : s.at("runs"))
         table.add({text_at(run, "id"), time_at(run, "started_at"),
                    run.contains("error") ? text_at(run, "error") : text_at(run, "status")});
-    if (table.size() > 0) session.console.out << "\n" << table.text();
+    if (table.size() > 0) session.console.out << "\n" << session.text_of(table);
     return exit_ok;
 }
 
@@ -127,15 +127,11 @@ int order_schedule(Session& session, const ScheduleOptions& options) {
 }
 
 int delete_schedule(Session& session, const ScheduleOptions& options) {
-    auto& console = session.console;
-    if (!options.yes && !console.in_is_terminal)
-        raise(ErrorKind::invalid, "not_confirmed", "without a terminal to ask on, deleting needs --yes");
-    if (!options.yes && !console.confirm(fmt::format("Remove schedule {}?", options.name))) {
-        console.err << "Nothing was done.\n";
+    if (!session.console.confirmed(options.yes, fmt::format("Remove schedule {}?", options.name),
+                                   "nothing brings a schedule back"))
         return exit_failed;
-    }
     const auto answer = value_or_raise(session.api.call("DELETE", schedule_path(options.name)));
-    if (!session.print_raw(answer)) console.out << options.name << " goes; its runs go on\n";
+    if (!session.print_raw(answer)) session.console.out << options.name << " goes; its runs go on\n";
     return exit_ok;
 }
 

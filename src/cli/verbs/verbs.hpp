@@ -47,12 +47,14 @@ struct ListOptions {
     std::string health;
     std::string prefix;
     bool include_deleted;
+    bool watch;
 };
 int list(Session& session, const ListOptions& options);
 
 struct GetOptions {
     std::string name;
     bool include_deleted;
+    bool watch;
 };
 int get(Session& session, const GetOptions& options);
 
@@ -262,6 +264,25 @@ struct AuditOptions {
 int audit(Session& session, const AuditOptions& options);
 
 int version(Session& session);
+
+// Looks whether all that a user's command needs is as it should be, as far as the server: 0 unless a check failed.
+int doctor(Session& session);
+
+struct LoginOptions {
+    std::string url;
+    std::string name;  // of the context; empty: the URL's host
+    bool token_stdin;
+};
+// Tries the token, and keeps it as a context, which is the current one from then on.
+int login(Console& console, const LoginOptions& options, const ConnectionFlags& flags);
+int list_contexts(Console& console, Format format);
+int use_context(Console& console, const std::string& name);
+int delete_context(Console& console, const std::string& name);
+
+struct LogLevelOptions {
+    std::string level;  // empty: show it
+};
+int log_level(Session& session, const LogLevelOptions& options);
 
 // All pages of a list joined: {key: [...]}.
 Json all_pages(Session& session, const std::string& target, const std::string& key, int limit = 0);

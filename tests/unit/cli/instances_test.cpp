@@ -264,3 +264,43 @@ TEST_CASE("get: shows the placement that was chosen") {
         CHECK(outcome.out.contains(part));
     CHECK_FALSE(outcome.out.contains("Priority Class"));
 }
+
+TEST_CASE("list: -o name prints names alone, -o wide more columns") {
+    FakeServer server([](const http::Request&) {
+        return json({{"instances", Json::array({an_instance("mydb"), an_instance("other")})}});
+    });
+    CHECK(on(server, {"list", "-o", "name"}).out == "mydb\nother\n");
+    const auto wide = on(server, {"list", "-o", "wide"}).out;
+    CHECK(wide.contains("K8S NAME"));
+    CHECK(wide.contains("team=web"));
+    CHECK_FALSE(on(server, {"list"}).out.contains("K8S NAME"));
+}
+
+TEST_CASE("watch: shows what changes, outlasts a server that is away for a while, ends with what does not pass") {
+    std::atomic<int> looks = 0;
+    FakeServer server([&](const http::Request&) {
+        const int look = looks++;
+        if (look == 2) return refusal(503, "database_unavailable", "away");
+        if (look == 5) return refusal(404, "instance_not_found", "there is no instance mydb");
+        return json(an_instance("mydb", look < 3 ? "creating" : "running"));
+    });
+    const auto outcome = on(server, {"get", "mydb", "--watch", "-o", "json"});
+    CHECK(outcome.code == 3);
+    CHECK(outcome.err.contains("trying on"));
+    const auto first = outcome.out.find("\"creating\"");
+    const auto second = outcome.out.find("\"running\"");
+    CHECK(first < second);
+    CHECK(second != std::string::npos);
+    CHECK(looks == 6);
+}
+
+TEST_CASE("failover: consenting to a loss is confirmed") {
+    FakeServer server([](const http::Request&) { return json({{"operation", an_operation("running")}}, 202); });
+    const auto unasked = on(server, {"replication", "failover", "mydb", "--allow-data-loss"});
+    CHECK(unasked.code == 2);
+    CHECK(unasked.err.contains("needs --yes"));
+    CHECK(on(server, {"replication", "failover", "mydb", "--allow-data-loss"}, "n\n", true).code == 1);
+    CHECK(server.requests().empty());
+    CHECK(on(server, {"replication", "failover", "mydb", "--allow-data-loss", "--yes"}).code == 0);
+    CHECK(server.requests().size() == 1);
+}

@@ -42,3 +42,21 @@ TEST_CASE("age: is short, and never negative") {
     CHECK(of(72h) == "3d");
     CHECK(age("", then).empty());
 }
+
+TEST_CASE("table: in a terminal that is too narrow the widest cells are cut") {
+    Table table({"NAME", "MESSAGE"});
+    table.add({"mydb", "a long message that goes on and on"});
+    table.add({"d\u00e4ta", "short"});
+    CHECK(table.text(20) == "NAME  MESSAGE\nmydb  a long messag…\nd\u00e4ta  short\n");
+    CHECK(table.text(80) == table.text());
+    CHECK(table.text(3).contains("a long …"));
+}
+
+TEST_CASE("names: of a list, of one object, of an accepted operation") {
+    using Names = std::vector<std::string>;
+    CHECK(names_in({{"instances", {{{"id", "1"}, {"name", "a"}}, {{"id", "2"}, {"name", "b"}}}}}) == Names{"a", "b"});
+    CHECK(names_in({{"instances", Json::array()}, {"next_page_token", "x"}}).empty());
+    CHECK(names_in({{"id", "op-1"}, {"instance", "mydb"}}) == Names{"op-1"});
+    CHECK(names_in({{"operation", {{"id", "op-1"}}}, {"instance", {{"name", "mydb"}}}}) == Names{"mydb"});
+    CHECK_THROWS_AS(names_in({{"level", "info"}}), ErrorException);
+}

@@ -1,4 +1,6 @@
+#include "base/process.hpp"
 #include "harness.hpp"
+#include "support/run.hpp"
 
 using namespace toygres;
 using namespace toygres::test;
@@ -18,11 +20,12 @@ TEST_CASE("usage: wrong usage is exit code 2 and says what is wrong") {
 TEST_CASE("usage: help is exit code 0 and names the verbs") {
     const auto help = run_command({"--help"});
     CHECK(help.code == 0);
-    for (const auto* verb : {"create", "list",   "get",       "delete",          "connect",
-                             "logs",   "events", "operation", "orchestrations",  "schedules",
-                             "up",     "down",   "server",    "migrate",         "manifests",
-                             "token",  "audit",  "set-owner", "rotate-password", "rotate-key",
-                             "version"})
+    for (const auto* verb : {"create",  "list",   "get",       "delete",          "connect",
+                             "logs",    "events", "operation", "orchestrations",  "schedules",
+                             "up",      "down",   "server",    "migrate",         "manifests",
+                             "token",   "audit",  "set-owner", "rotate-password", "rotate-key",
+                             "version", "login",  "context",   "doctor",          "log-level",
+                             "man"})
         CHECK(help.out.contains(verb));
     CHECK_FALSE(help.out.contains("cluster "));
     CHECK(run_command({"create", "--help"}).out.contains("--password-stdin"));
@@ -141,4 +144,56 @@ TEST_CASE("completion: scripts know the verbs and options") {
     CHECK(bash.out.contains("--password-stdin"));
     CHECK(run_command({"completion", "zsh"}).out.contains("bashcompinit"));
     CHECK(run_command({"completion", "fish"}).out.contains("-a create -d 'Create an instance'"));
+}
+
+TEST_CASE("completion: bash completes verbs in verbs, their options and formats") {
+    const auto script = run_command({"completion", "bash"}).out;
+    const auto completed = [&](const std::string& words) {
+        const auto command = fmt::format(
+            "{}\nCOMP_WORDS=({}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _toygres; printf '%s\\n' "
+            "\"${{COMPREPLY[@]}}\"",
+            script, words);
+        return value_or_raise(run(toygres::run_command({.argv = {"bash", "-c", command}}, "", 30s))).output;
+    };
+    CHECK(completed("toygres repl").contains("replication\n"));
+    CHECK(completed("toygres replication sw") == "switchover\n");
+    CHECK(completed("toygres replication switchover --wait-").contains("--wait-for-sync\n"));
+    CHECK(completed("toygres --token t orchestrations sho") == "show\n");
+    CHECK(completed("toygres list -o w") == "wide\n");
+    CHECK(completed("toygres context ''").contains("use\n"));
+    CHECK_FALSE(completed("toygres create --").contains("--history"));
+}
+
+TEST_CASE("man page: has every verb and option, and is written in the language of man") {
+    const auto page = run_command({"man"});
+    CHECK(page.code == 0);
+    CHECK(page.out.starts_with(".TH TOYGRES 1"));
+    for (const auto* text : {"replication switchover", "orchestrations show", "context use", "doctor"})
+        CHECK(page.out.contains(fmt::format("\\fB{}\\fR", text)));
+    CHECK(page.out.contains("\\fB\\-\\-database\\-url\\fR"));
+    CHECK(page.out.contains("environment: TOYGRES_DATABASE_URL"));
+    CHECK(page.out.contains("\\fB\\-\\-seal\\-key\\-file\\fR"));
+    CHECK_FALSE(page.out.contains("container-shim"));
+    for (const auto* section : {"NAME", "SYNOPSIS", "OPTIONS", "VERBS", "EXIT STATUS", "ENVIRONMENT", "FILES"})
+        CHECK(page.out.contains(fmt::format(".SH {}\n", section)));
+    // A line that begins with a dot is a request: only those of man(7) are there.
+    std::istringstream lines(page.out);
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with('.')) continue;
+        INFO(line);
+        CHECK((line.starts_with(".TH ") || line.starts_with(".SH ") || line.starts_with(".SS ") || line == ".TP"));
+    }
+}
+
+TEST_CASE("down: --purge asks on a terminal") {
+    cli::Launcher launcher;
+    int runs = 0;
+    launcher.down = [&](const cli::DownOptions&) { return ++runs, 0; };
+    CHECK(run_command({"down", "--purge"}, "n\n", true, launcher).code == 1);
+    CHECK(runs == 0);
+    CHECK(run_command({"down", "--purge"}, "y\n", true, launcher).code == 0);
+    CHECK(run_command({"down", "--purge", "--yes"}, "", true, launcher).code == 0);
+    CHECK(run_command({"down", "--purge"}, "", false, launcher).code == 0);
+    CHECK(run_command({"down"}, "", true, launcher).code == 0);
+    CHECK(runs == 4);
 }
