@@ -233,7 +233,8 @@ TEST_CASE("metrics: tell of every instance what the CMS knows") {
     CHECK(text.contains("toygres_instance_member_role" + labels + ",member=\"" + k8s_name +
                         "-2\",role=\"replica\"} 1\n"));
     CHECK_FALSE(text.contains("toygres_instance_healthy" + labels));
-    world.sql("UPDATE instances SET health_status = 'unhealthy', last_health_check_at = to_timestamp(1700000000)");
+    world.sql("SELECT set_instance_health(id, 'unhealthy', 'test', 'silent') FROM instances");
+    world.sql("UPDATE instances SET last_health_check_at = to_timestamp(1700000000)");
     const auto checked = world.call("GET", "/metrics").body;
     CHECK(checked.contains("toygres_instance_healthy" + labels + "} 0\n"));
     CHECK(checked.contains("toygres_instance_last_health_check_timestamp_seconds" + labels + "} 1700000000\n"));
