@@ -68,6 +68,8 @@ TEST_CASE("golden histories of this release", "[.][golden]") {
     record(stack, "supervisor", "", "beginning");
     record(stack, "keep_certificates", "", "beginning");
     record(stack, "post_alert", "", "nobody-listens");
+    REQUIRE(alone.ask("rotate-password").at("state") == "succeeded");
+    record(stack, "rotate_password", "", "single");
     remove(alone);
     record(stack, "delete_instance", "delete-" + alone.k8s_name(), "single");
 }
