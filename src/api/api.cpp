@@ -62,8 +62,8 @@ void expect_role(const Caller& caller, const Route& route) {
     const auto least = least_role(route.needs);
     if (caller.role < least)
         raise(ErrorKind::forbidden, "insufficient_scope",
-              fmt::format("the token \"{}\" is of a {}; this needs one of an {}", caller.name, role_name(caller.role),
-                          role_name(least)));
+              fmt::format("the token \"{}\" has the role {}; this needs the role {}", caller.name,
+                          role_name(caller.role), role_name(least)));
 }
 
 Error no_route(const Call& call, const Router::NoMatch& none) {

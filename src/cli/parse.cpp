@@ -333,7 +333,7 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
         line.remote = [](Session& session) { return version(session); };
     });
     add(app, "doctor",
-        "Look whether server, database and cluster are as they should be, and tell how to mend what is not")
+        "Look whether server, database and Kubernetes are as they should be, and tell how to mend what is not")
         ->callback([&line] { line.remote = [](Session& session) { return doctor(session); }; });
     auto* level = add(app, "log-level", "Show or change what the server that answers logs, until it ends");
     level->add_option("LEVEL", line.log_level.level, "[shown]")

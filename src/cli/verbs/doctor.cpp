@@ -66,7 +66,9 @@ void check_server(Session& session, Json& checks) {
     const auto system = session.api.call("GET", "/api/v1/system/checks");
     if (!system) {
         checks.push_back(check("server.checks", "failed", system.error().message,
-                               system.error().kind == ErrorKind::forbidden
+                               system.error().code == "insufficient_scope"
+                                   ? "only an administrator's token is told more; ask for one, or ask whoever has one"
+                               : system.error().kind == ErrorKind::forbidden
                                    ? "log in with a token that is valid: toygres login URL"
                                    : "see the server's log; its request is on record there"));
         return;

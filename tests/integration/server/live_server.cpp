@@ -54,7 +54,8 @@ LiveServer::LiveServer(std::string conninfo, std::string seal_key_file)
     INFO(read_file(directory_ + "/server.log").value_or("no log"));
     REQUIRE_FALSE(child_->poll());
     url_ = "http://127.0.0.1:" + port_of(log());
-    auto made = ran({program("toygres"), "token", "create", "t-" + random_hex(4), "--database-url", conninfo});
+    auto made = ran(
+        {program("toygres"), "token", "create", "t-" + random_hex(4), "--role", "admin", "--database-url", conninfo});
     INFO(made.errors);
     REQUIRE(made.status.ok());
     token_ = made.output.substr(0, made.output.find('\n'));

@@ -1,6 +1,7 @@
 // A real `toygres server` process on a real database, without a cluster: its Kubernetes API is never there.
 #pragma once
 #include "base/asio.hpp"
+#include "base/json.hpp"
 #include "base/process.hpp"
 #include "http/client.hpp"
 #include "support/catch.hpp"
