@@ -1,8 +1,14 @@
 #include "http/tls.hpp"
 
+#include "base/crypto.hpp"
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
 
 namespace toygres::http {
 namespace {
@@ -35,6 +41,50 @@ void trust(asio::ssl::context& context, const std::string& ca_pem) {
     configure("the CA certificate", [&] { context.add_certificate_authority(asio::buffer(ca_pem)); });
 }
 
+TlsContext make_fresh_client_context(const ClientTls& tls) {
+    auto context = make_context(asio::ssl::context::tls_client);
+    if (tls.ca_pem.empty())
+        configure("the system's trust store", [&] { context->set_default_verify_paths(); });
+    else
+        trust(*context, tls.ca_pem);
+    context->set_verify_mode(tls.verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
+    if (!tls.certificate_pem.empty()) use_identity(*context, tls.certificate_pem, tls.private_key_pem);
+    return context;
+}
+
+// What makes one context differ from another, without the key in clear.
+std::string essence(const ClientTls& tls) {
+    std::string all;
+    for (const auto* part : {&tls.ca_pem, &tls.certificate_pem, &tls.private_key_pem})
+        all += std::to_string(part->size()) + ":" + *part;
+    return sha256_hex(all) + (tls.verify ? "+" : "-");
+}
+
+// Reading PEM takes longer than a handshake, and a fleet's clients come in pairs that are told the same: who asks for
+// what somebody still uses gets that. A context is not changed once it is made.
+class SharedContexts {
+  public:
+    TlsContext get(const ClientTls& tls) {
+        const auto key = essence(tls);
+        const std::lock_guard lock(mutex_);
+        if (const auto it = made_.find(key); it != made_.end())
+            if (auto used = it->second.lock()) return used;
+        auto context = make_fresh_client_context(tls);
+        made_[key] = context;
+        if (made_.size() > sweep_at_) {
+            std::erase_if(made_, [](const auto& entry) { return entry.second.expired(); });
+            sweep_at_ = std::max(sweep_at_min, 2 * made_.size());
+        }
+        return context;
+    }
+
+  private:
+    static constexpr std::size_t sweep_at_min = 64;
+    std::mutex mutex_;
+    std::map<std::string, std::weak_ptr<asio::ssl::context>> made_;  // by essence
+    std::size_t sweep_at_ = sweep_at_min;
+};
+
 }  // namespace
 
 TlsContext make_server_context(const ServerTls& tls) {
@@ -56,14 +106,8 @@ TlsContext make_server_context(const ServerTls& tls) {
 }
 
 TlsContext make_client_context(const ClientTls& tls) {
-    auto context = make_context(asio::ssl::context::tls_client);
-    if (tls.ca_pem.empty())
-        configure("the system's trust store", [&] { context->set_default_verify_paths(); });
-    else
-        trust(*context, tls.ca_pem);
-    context->set_verify_mode(tls.verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
-    if (!tls.certificate_pem.empty()) use_identity(*context, tls.certificate_pem, tls.private_key_pem);
-    return context;
+    static SharedContexts shared;
+    return shared.get(tls);
 }
 
 std::optional<std::string> peer_common_name(SSL* ssl) {
