@@ -163,11 +163,12 @@ class Client::Impl {
     static asio::awaitable<Result<Response>> run(std::shared_ptr<Impl> self, Request request, Taking taking) {
         require_one_line(request);
         std::shared_ptr<Transport> transport;
+        Event turn(self->pool->executor());
         Deadline deadline(self->pool->executor());
         const auto arm = [&] {
             deadline.arm(taking.timeout, [&] {
                 if (transport) transport->close();
-                self->pool->wake();
+                turn.notify();
             });
         };
         arm();
@@ -176,7 +177,7 @@ class Client::Impl {
                 transport = std::move(opened);
                 if (deadline.expired()) transport->close();
             };
-            auto lease = co_await self->pool->acquire(again, {on_open, [&] { return deadline.expired(); }});
+            auto lease = co_await self->pool->acquire(again, {on_open, [&] { return deadline.expired(); }, turn});
             if (deadline.expired()) co_return std::unexpected(timed_out());
             if (!lease) co_return std::unexpected(lease.error());
             const bool stream = taking.on_data != nullptr;

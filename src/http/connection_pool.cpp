@@ -31,8 +31,7 @@ ConnectionPool::ConnectionPool(asio::any_io_executor executor, const ClientOptio
       origin_(options.base_url),
       connections_max_(options.connections_max),
       connect_timeout_(options.connect_timeout),
-      idle_timeout_(options.idle_timeout),
-      freed_(executor) {
+      idle_timeout_(options.idle_timeout) {
     if (!origin_.tls) return;
     const ClientTls tls = options.tls.value_or(ClientTls{});
     tls_ = make_client_context(tls);
@@ -53,7 +52,10 @@ void ConnectionPool::Lease::keep() {
 
 void ConnectionPool::give_back_place() {
     --open_;
-    freed_.notify();
+    if (line_.empty()) return;
+    auto& next = line_.front()->turn;
+    line_.pop_front();
+    next.notify();
 }
 
 // The most recently used one that still lives.
@@ -69,7 +71,8 @@ std::shared_ptr<Transport> ConnectionPool::take_idle() {
 asio::awaitable<Result<ConnectionPool::Lease>> ConnectionPool::acquire(bool fresh, Patience patience) {
     while (open_ >= connections_max_) {
         if (patience.over()) co_return std::unexpected(connect_error(origin_, "all connections are in use"));
-        co_await freed_.wait();
+        const Waiting waiting(*this, patience.turn);
+        co_await patience.turn.wait();
     }
     Place place(this);
     auto transport = fresh ? nullptr : take_idle();

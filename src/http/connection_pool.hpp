@@ -5,6 +5,7 @@
 #include "http/transport.hpp"
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,17 +44,16 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
         bool reused_;
     };
 
-    // What a request does with its connection before it has it: see each one as it is made, give up waiting.
+    // What a request does with its connection before it has it: see each one as it is made, give up waiting. `turn`
+    // has it look whether to give up.
     struct Patience {
         std::function<void(std::shared_ptr<Transport>)> on_open;
         std::function<bool()> over;
+        Event& turn;
     };
     // `fresh`: never one that was used before. Errors as in client.hpp; transient/"connect_failed" when patience is
     // over.
     asio::awaitable<Result<Lease>> acquire(bool fresh, Patience patience);
-    // Lets those who wait for a connection look at their patience.
-    void wake() { freed_.notify(); }
-
     const Origin& origin() const { return origin_; }
     const asio::any_io_executor& executor() const { return executor_; }
 
@@ -72,6 +72,15 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
         ConnectionPool* pool;
     };
 
+    // One that waits for a place. Those wait in line: to wake all for each place that is given back costs a crowd more
+    // than its requests.
+    struct Waiting {
+        Waiting(ConnectionPool& p, Event& e) : pool(p), turn(e) { pool.line_.push_back(this); }
+        ~Waiting() { std::erase(pool.line_, this); }
+        ConnectionPool& pool;
+        Event& turn;
+    };
+
     std::shared_ptr<Transport> take_idle();
     void give_back_place();
     asio::awaitable<Result<std::shared_ptr<Transport>>> open(const Patience& patience);
@@ -87,7 +96,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
     std::chrono::milliseconds idle_timeout_;
     std::size_t open_ = 0;  // in use, not the idle ones
     std::vector<Idle> idle_;
-    Event freed_;
+    std::deque<Waiting*> line_;
 };
 
 }  // namespace toygres::http
