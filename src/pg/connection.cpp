@@ -3,6 +3,7 @@
 #include "base/assert.hpp"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -106,6 +107,8 @@ asio::awaitable<Result<std::unique_ptr<Connection>>> Connection::connect(std::st
         if (ec) co_return std::unexpected(Error{ErrorKind::transient, "database_unavailable", ec.message()});
         status = PQconnectPoll(conn.get());
     }
+    // A session that is kept for long and used for moments holds no room for records meanwhile.
+    if (auto* const tls = static_cast<SSL*>(PQgetssl(conn.get()))) SSL_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
     if (PQsetnonblocking(conn.get(), 1) != 0 || PQenterPipelineMode(conn.get()) != 1)
         co_return std::unexpected(Error{ErrorKind::internal, "database_unavailable", "libpq refuses pipeline mode"});
     PQsetNoticeProcessor(conn.get(), [](void*, const char*) {}, nullptr);
