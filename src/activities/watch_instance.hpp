@@ -12,6 +12,7 @@ namespace toygres::activities {
 
 struct WatchInstance {
     static constexpr std::string_view name = "watch_instance";
+    static constexpr bool mostly_waits = true;
     struct Input {
         InstanceRef instance;
         std::int64_t duration_ms;

@@ -73,6 +73,7 @@ void equip(World& world) {
     activity(world, "flaky", flaky);
     activity(world, "hold", hold);
     activity(world, "hang", hang);
+    world.activities.add_activity("watch", hang, true);
     step(world, "add", add);
     step(world, "refuse", refuse);
     world.make_memory_store = [](auto executor, auto database) {

@@ -25,6 +25,7 @@ using Fail = Named<"fail">;    // fails with its input, an error
 using Flaky = Named<"flaky">;  // fails with transient/"not_yet" in as many attempts as its input says; then the attempt
 using Hold = Named<"hold">;    // gives back its input once the gate is open
 using Hang = Named<"hang">;    // until it is stopped
+using Watch = Named<"watch">;  // as Hang, and takes no place among those that run at once
 using Add = Named<"add">;      // a step: adds its input to the balance of its orchestration, which it gives back
 using Refuse = Named<"refuse">;  // a step: adds its input, then refuses with conflict/"refused"
 

@@ -287,6 +287,25 @@ TEST_CASE("time-outs: one that waits for its turn in the process counts towards 
     });
 }
 
+TEST_CASE("activities at once: those that mostly wait leave the places to others") {
+    everywhere([](World& world) {
+        world.options.activities_max = 1;
+        define(world, "o", [](Ctx& ctx, Json) -> Task<Json> {
+            auto first = ctx.call<Watch>(1);
+            auto second = ctx.call<Watch>(2);
+            const auto third = co_await ctx.call<Echo>(3);
+            co_await ctx.wait<Json>("go");
+            co_return third;
+        });
+        world.start_process();
+        begin(world, "a", "o");
+        world.until_recorded("a", EventKind::wait_started);
+        CHECK(lab().runs["hang"] == 2);
+        world.signal("a", "go", 1);
+        CHECK(world.wait("a").output == 3);
+    });
+}
+
 TEST_CASE("heartbeats: what an attempt left is handed to the next") {
     equipped([](Ctx& ctx, Json) -> Task<Json> { co_return co_await ctx.call<Named<"beats">>(1, quick); },
              [](World& world) {

@@ -105,26 +105,35 @@ template <class T> T read_input(const Json& input, std::string_view reader) {
 using ActivityFunction = std::function<asio::awaitable<Json>(ActivityContext&, Json)>;
 using StepFunction = std::function<asio::awaitable<Json>(StepContext&, Json)>;
 
+struct ActivityType {
+    ActivityFunction run;
+    // It waits nearly all of its time, for something to happen: any number may at once (HostOptions::activities_max).
+    bool mostly_waits = false;
+};
+
 class ActivityRegistry {
   public:
-    // A has name, Input, Output and `static asio::awaitable<Output> run(ActivityContext&, Input)`.
+    // A has name, Input, Output and `static asio::awaitable<Output> run(ActivityContext&, Input)`; and, if it is one
+    // that does, `static constexpr bool mostly_waits = true`.
     template <class A> void add() {
-        add_activity(std::string(A::name),
-                     [](ActivityContext& ctx, Json input) { return run_activity<A>(ctx, std::move(input)); });
+        add_activity(
+            std::string(A::name),
+            [](ActivityContext& ctx, Json input) { return run_activity<A>(ctx, std::move(input)); },
+            requires { requires A::mostly_waits; });
     }
     // S has name, Input, Output and `static asio::awaitable<Output> run(StepContext&, Input)`.
     template <class S> void add_step() {
         add_step(std::string(S::name), [](StepContext& ctx, Json input) { return run_step<S>(ctx, std::move(input)); });
     }
-    void add_activity(std::string name, ActivityFunction run) {
-        TG_ASSERT(activities_.emplace(std::move(name), std::move(run)).second);
+    void add_activity(std::string name, ActivityFunction run, bool mostly_waits = false) {
+        TG_ASSERT(activities_.emplace(std::move(name), ActivityType{std::move(run), mostly_waits}).second);
     }
     void add_step(std::string name, StepFunction run) {
         TG_ASSERT(steps_.emplace(std::move(name), std::move(run)).second);
     }
 
     // Null when there is none of that name.
-    const ActivityFunction* activity(const std::string& name) const {
+    const ActivityType* activity(const std::string& name) const {
         const auto it = activities_.find(name);
         return it == activities_.end() ? nullptr : &it->second;
     }
@@ -141,7 +150,7 @@ class ActivityRegistry {
         co_return encode(co_await S::run(ctx, read_input<typename S::Input>(input, S::name)));
     }
 
-    std::map<std::string, ActivityFunction> activities_;
+    std::map<std::string, ActivityType> activities_;
     std::map<std::string, StepFunction> steps_;
 };
 

@@ -24,7 +24,7 @@ Host::Host(asio::io_context& io, Store& store, Clock& clock, const Orchestration
 Host::~Host() {
     for (auto& [id, live] : live_) {
         live->dropped = true;
-        for (auto& [position, run] : live->activities) run->stop();
+        for (auto& [position, activity] : live->activities) activity.run->stop();
     }
 }
 

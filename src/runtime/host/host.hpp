@@ -21,7 +21,7 @@ struct HostOptions {
     std::chrono::milliseconds lease{9'000};
     std::chrono::milliseconds renewal{3'000};
     std::chrono::milliseconds inbox_poll{2'000};  // the net under the notices; jittered
-    std::size_t activities_max = 256;             // running at once; more wait in order
+    std::size_t activities_max = 256;             // running at once but for those that mostly wait; more wait in order
     bool evict_every_turn = false;                // test mode: every turn replays its history
     std::size_t live_max = 20'000;                // executions kept in memory; more are evicted when idle
     std::uint64_t shadow_percent = 1;             // of what is evicted: replayed at once, to see whether it can be
@@ -153,6 +153,7 @@ class Host {
     static Arrival outcome_of(std::int64_t execution, Event event);
     void start_activity(const LivePtr& live, const Effect& effect);
     void pump_activities();
+    void give_back_place();
     void start_step(const LivePtr& live, const Effect& effect);
     asio::awaitable<void> run_step(LivePtr live, Effect effect);
     asio::awaitable<void> check_start(LivePtr live, Effect effect);

@@ -135,29 +135,35 @@ Arrival Host::outcome_of(std::int64_t execution, Event event) {
 }
 
 void Host::start_activity(const LivePtr& live, const Effect& effect) {
-    const auto* function = activities_.activity(effect.command.name);
-    if (function == nullptr) {
+    const auto* type = activities_.activity(effect.command.name);
+    if (type == nullptr) {
         return park(live, "unknown_activity",
                     fmt::format("no activity {} is known to this release", effect.command.name));
     }
-    auto run = std::make_shared<ActivityRun>(io_.get_executor(), clock_, services_, *function,
+    const bool takes_place = !type->mostly_waits;
+    const auto over = [this, live, effect, takes_place](Event outcome) {
+        live->activities.erase(effect.position);
+        if (takes_place) give_back_place();
+        const auto later = live_.find(live->row.id);
+        const bool stale = planted(Fault::lost_shards_result_accepted);
+        post(stale && later != live_.end() ? later->second : live, outcome_of(effect.execution, std::move(outcome)));
+    };
+    auto run = std::make_shared<ActivityRun>(io_.get_executor(), clock_, services_, type->run,
                                              ActivityIdentity{live->row.id, effect.execution, effect.position, 0},
-                                             effect.command, effect.opened_at, [this, live, effect](Event outcome) {
-                                                 live->activities.erase(effect.position);
-                                                 --running_activities_;
-                                                 pump_activities();
-                                                 const auto later = live_.find(live->row.id);
-                                                 const bool stale = planted(Fault::lost_shards_result_accepted);
-                                                 post(stale && later != live_.end() ? later->second : live,
-                                                      outcome_of(effect.execution, std::move(outcome)));
-                                             });
-    live->activities[effect.position] = run;
+                                             effect.command, effect.opened_at, over);
+    live->activities[effect.position] = {run, takes_place};
+    if (!takes_place) return run->start();
     waiting_activities_.push_back([this, weak = std::weak_ptr(run)] {
         if (const auto waiting = weak.lock()) {
             ++running_activities_;
             waiting->start();
         }
     });
+    pump_activities();
+}
+
+void Host::give_back_place() {
+    --running_activities_;
     pump_activities();
 }
 
@@ -237,13 +243,11 @@ void Host::stop_command(Live& live, std::int64_t position) {
     }
     live.steps.erase(position);
     if (const auto run = live.activities.find(position); run != live.activities.end()) {
-        const bool running = run->second->running();
-        run->second->stop();
+        const auto [stopped, takes_place] = run->second;
+        const bool running = stopped->running();
+        stopped->stop();
         live.activities.erase(run);
-        if (running) {
-            --running_activities_;
-            pump_activities();
-        }
+        if (running && takes_place) give_back_place();
     }
 }
 

@@ -48,7 +48,11 @@ struct Live {
     bool recovering = false;  // open commands of a former owner are yet to be taken up
     std::string stuck_reason{};
     std::deque<Arrival> arrivals{};
-    std::map<std::int64_t, std::shared_ptr<ActivityRun>> activities{};
+    struct Activity {
+        std::shared_ptr<ActivityRun> run;
+        bool takes_place;  // among those that may run at once
+    };
+    std::map<std::int64_t, Activity> activities{};
     std::map<std::int64_t, TimerQueue::Id> timers{};
     std::map<std::int64_t, int> steps{};       // running steps
     std::map<std::int64_t, Child> children{};  // by the position of the command
