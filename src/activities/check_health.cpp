@@ -16,7 +16,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr pg::Query probe_query{"instance.probe", "SELECT current_setting('server_version'), pg_is_in_recovery()"};
 constexpr auto probe_timeout = std::chrono::seconds(3);
-constexpr auto kept_timeout = std::chrono::seconds(1);  // of it, for the session that is kept
+constexpr auto kept_timeout = std::chrono::seconds(1);   // of it, for the session that is kept
+constexpr auto place_timeout = std::chrono::seconds(1);  // of it, until a log-in may begin
+constexpr auto place_timeout_if_told = std::chrono::milliseconds(50);
 // Connections that users without privileges have left: with fewer no session is kept, and none begun to be.
 constexpr std::int64_t free_to_keep = 3;
 constexpr std::int64_t free_to_begin = 4;
@@ -72,8 +74,14 @@ asio::awaitable<Result<std::unique_ptr<pg::Connection>>> log_in(InstanceServices
     co_return co_await pg::Connection::connect(endpoint->conninfo.reveal(), "", "toygres monitor", timeout);
 }
 
+[[noreturn]] void give_up_look() {
+    raise(ErrorKind::transient, std::string(CheckHealth::not_made), "too many others are being looked at");
+}
+
 // In a session of its own, as a user's application begins one.
 asio::awaitable<Result<std::string>> probe_with(InstanceServices& services, InstanceRef in, std::string query) {
+    const auto place = co_await services.log_ins.enter(place_timeout);
+    if (!place) give_up_look();
     auto connection = co_await log_in(services, in, probe_timeout);
     if (!connection) co_return std::unexpected(std::move(connection).error());
     auto version = co_await ask(**connection);
@@ -81,6 +89,16 @@ asio::awaitable<Result<std::string>> probe_with(InstanceServices& services, Inst
     if (auto passed = co_await custom_check(**connection, std::move(query)); !passed)
         co_return std::unexpected(std::move(passed).error());
     co_return version;
+}
+
+// Nobody may log in now, since a crowd does, as after a restart: what the primary's agent finds will do once more.
+// Empty: what version it is was not asked.
+asio::awaitable<std::string> probe_without(KeptSessions& sessions, InstanceRef in, KeptSessions::Session kept,
+                                           bool told) {
+    auto version = kept ? co_await ask_kept(*kept) : std::nullopt;
+    if (version) sessions.put_back(in.k8s_name, std::move(kept));
+    if (!version && !told) give_up_look();
+    co_return version.value_or("");
 }
 
 // In the session of the looks before while the primary's agent finds that users can log in, and one is made now and
@@ -101,6 +119,9 @@ asio::awaitable<Result<std::string>> probe(InstanceServices& services, InstanceR
         }
         kept.reset();
     }
+    const bool told = users && users->ok;
+    const auto place = co_await services.log_ins.enter(told ? place_timeout_if_told : place_timeout);
+    if (!place) co_return co_await probe_without(sessions, in, std::move(kept), told);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(probe_timeout - (Clock::now() - began));
     auto connection = co_await log_in(services, in, left);
     if (!connection) {
@@ -123,7 +144,7 @@ asio::awaitable<CheckHealth::Output> CheckHealth::run(runtime::ActivityContext& 
     const auto query = co_await custom_query(services, in);
     const auto version = co_await (query.empty() ? probe(services, in) : probe_with(services, in, query));
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began).count();
-    if (version) co_return Output{true, *version, took, std::nullopt};
+    if (version) co_return Output{true, version->empty() ? std::nullopt : std::optional(*version), took, std::nullopt};
     services.forget(in.k8s_name);
     co_return Output{false, std::nullopt, took, version.error().message};
 }

@@ -20,6 +20,8 @@ struct CheckHealth {
         std::int64_t response_time_ms;
         std::optional<std::string> error;
     };
+    // No look was made, since too many others are being made; that says nothing of the instance.
+    static constexpr std::string_view not_made = "look_not_made";
     static asio::awaitable<Output> run(runtime::ActivityContext& ctx, Input in);
 };
 BOOST_DESCRIBE_STRUCT(CheckHealth::Output, (), (healthy, version, response_time_ms, error))

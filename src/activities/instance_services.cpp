@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 // A look of the monitor takes as long as the longest check interval and a minute; a monitor asks again at once.
 constexpr std::chrono::hours unwatched_for{3};
+constexpr std::size_t log_ins_max = 8;  // at once
 constexpr std::chrono::minutes drop_interval{10};
 
 // A value of a libpq connection string.
@@ -34,6 +35,7 @@ InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& c
                                    std::string agent_image, std::optional<std::string> storage_class,
                                    std::string scratch_directory)
     : pool(std::move(db)),
+      log_ins(cluster.executor(), log_ins_max),
       kube(cluster),
       topologies(cluster),
       templates(manifests),

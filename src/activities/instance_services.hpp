@@ -3,6 +3,7 @@
 #include "activities/instance_ref.hpp"
 #include "activities/kept_sessions.hpp"
 #include "activities/member_watch.hpp"
+#include "base/gate.hpp"
 #include "base/secret.hpp"
 #include "kube/agents.hpp"
 #include "kube/client.hpp"
@@ -60,6 +61,9 @@ class InstanceServices {
 
     std::shared_ptr<pg::Pool> pool;
     KeptSessions sessions;  // of the monitors
+    // For whoever logs in to an instance. A log-in is work for this thread, mostly; begun all at once, none of a
+    // thousand ends in time, and each begins again.
+    Gate log_ins;
     kube::Client& kube;
     kube::Topologies topologies;
     const kube::Templates& templates;

@@ -8,8 +8,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto login_interval_min = 50s;
-constexpr auto login_interval_spread = 20s;
+constexpr auto login_interval_min = 100s;
+constexpr auto login_interval_spread = 40s;
 constexpr auto idle_max = 2min;
 constexpr auto drop_interval = 10s;
 

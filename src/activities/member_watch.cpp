@@ -52,30 +52,31 @@ std::int64_t MemberWatch::note_kubernetes(bool serves, Clock::time_point began) 
     return ms_since(*kubernetes_failed_at_);
 }
 
-void MemberWatch::note_pods(const std::vector<kube::PodFacts>& pods) {
-    for (auto& [name, member] : members_) {
-        const auto pod = std::ranges::find(pods, name, &kube::PodFacts::member);
-        member.running = pod != pods.end() && pod->running;
-        if (pod == pods.end()) {
-            member.pod_uid.clear();
-            member.address.clear();
-            member.label.clear();
-            continue;
-        }
-        member.pod_uid = pod->uid;
-        member.address = pod->address;
-        member.label = pod->role;
-    }
+void MemberWatch::note_pod(Member& member, const kube::PodFacts* pod) {
+    member.running = pod != nullptr && pod->running;
+    member.pod_uid = pod != nullptr ? pod->uid : "";
+    member.address = pod != nullptr ? pod->address : "";
+    member.label = pod != nullptr ? pod->role : "";
+}
+
+// By its name: a list by label makes the API go through the pods of the whole fleet.
+asio::awaitable<void> MemberWatch::read_pod(Member& member) {
+    const auto pod =
+        co_await kube_.get(kube::resource("Pod", instance_.ns, kube::member_pod(instance_.k8s_name, member.ordinal)));
+    if (!pod && pod.error().kind != ErrorKind::not_found) co_return;
+    const auto facts = pod ? std::optional(kube::facts_of(*pod)) : std::nullopt;
+    note_pod(member, facts ? &*facts : nullptr);
 }
 
 asio::awaitable<void> MemberWatch::read_pods() {
-    const auto pods = co_await kube_.list(kube::resource("Pod", instance_.ns, ""),
-                                          {.labels = kube::instance_selector(instance_.k8s_name)});
+    if (members_.empty()) co_return;
+    const auto executor = co_await asio::this_coro::executor;
+    using Reading = decltype(asio::co_spawn(executor, read_pod(members_.begin()->second), asio::deferred));
+    std::vector<Reading> reading;
+    for (auto& [name, member] : members_) reading.push_back(asio::co_spawn(executor, read_pod(member), asio::deferred));
+    co_await asio::experimental::make_parallel_group(std::move(reading))
+        .async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
     pods_read_at_ = Clock::now();
-    if (!pods) co_return;
-    std::vector<kube::PodFacts> facts;
-    for (const auto& pod : pods->items) facts.push_back(kube::facts_of(pod));
-    note_pods(facts);
 }
 
 // While all is well what was told of the pods will do; where an agent does not answer, or a label was just set, the API
@@ -84,7 +85,10 @@ asio::awaitable<void> MemberWatch::refresh_pods() {
     const auto told = at_rest_ ? pods_.told(instance_.ns, instance_.k8s_name) : std::nullopt;
     if (!told) co_return co_await read_pods();
     pods_read_at_ = Clock::now();
-    note_pods(*told);
+    for (auto& [name, member] : members_) {
+        const auto pod = std::ranges::find(*told, name, &kube::PodFacts::member);
+        note_pod(member, pod == told->end() ? nullptr : &*pod);
+    }
 }
 
 asio::awaitable<void> MemberWatch::ask(const std::string& name, std::chrono::milliseconds max_age,

@@ -57,7 +57,8 @@ class MemberWatch {
         Clock::time_point served_at = Clock::now();
     };
     void begin_look();
-    void note_pods(const std::vector<kube::PodFacts>& pods);
+    static void note_pod(Member& member, const kube::PodFacts* pod);
+    asio::awaitable<void> read_pod(Member& member);
     asio::awaitable<void> read_pods();
     asio::awaitable<void> refresh_pods();
     bool take_told(ha::Observation& seen);

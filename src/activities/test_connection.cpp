@@ -16,9 +16,11 @@ asio::awaitable<TestConnection::Output> TestConnection::run(runtime::ActivityCon
     // Only now a load balancer has an address for the certificate to prove. What cannot be done now is done within the
     // hour.
     co_await renew_certificates(services, in);
+    const auto place = co_await services.log_ins.enter(std::chrono::seconds(10));
+    if (!place) raise(ErrorKind::transient, "connection_failed", "through the Service: too many log in at once");
     const auto endpoint = value_or_raise(co_await services.endpoint(in.k8s_name, in.ns));
     auto connection =
-        co_await pg::Connection::connect(endpoint.conninfo.reveal(), "", "toygres", std::chrono::seconds(10));
+        co_await pg::Connection::connect(endpoint.conninfo.reveal(), "", "toygres", std::chrono::seconds(5));
     // Just after the pod became ready the Service may not know it yet.
     if (!connection)
         raise(ErrorKind::transient, "connection_failed", "through the Service: " + connection.error().message);

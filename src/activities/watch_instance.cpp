@@ -95,7 +95,10 @@ asio::awaitable<Result<void>> apply_topology_once(InstanceServices& services, co
     const auto text = kube::text_at(*present, "/data/" + std::string(ha::topology_key));
     const auto there = ha::parse_topology(text);
     if (there && ha::reign_of(*there) > ha::reign_of(wanted)) co_return Result<void>();
-    if (text == ha::format_topology(wanted)) co_return Result<void>();
+    if (text == ha::format_topology(wanted)) {
+        services.topologies.note_read(instance.spec.ns, instance.spec.k8s_name, text);
+        co_return Result<void>();
+    }
     object["metadata"]["resourceVersion"] = (*present)["metadata"]["resourceVersion"];
     auto written = co_await services.kube.replace(std::move(object));
     if (!written) co_return std::unexpected(written.error());
@@ -262,7 +265,9 @@ asio::awaitable<WatchInstance::Output> WatchInstance::run(runtime::ActivityConte
             co_return out;
         }
         const bool stalls = primary != seen.end() && primary->second.unreplicated_ms > 0;
-        co_await watch.rest(moving || !serves ? 50ms : stalls ? 250ms : 1000ms);
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+        co_await watch.rest(std::min(left, moving || !serves ? 50ms : stalls ? 250ms : 1000ms));
     }
 }
 

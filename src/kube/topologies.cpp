@@ -17,6 +17,7 @@ using asio::experimental::awaitable_operators::operator||;
 constexpr auto knock_interval = 2s;
 constexpr auto knock_timeout = 8s;  // a server under load is slow, and a new list would make it slower
 constexpr auto pause_after_failure = 5s;
+constexpr auto read_age_max = 5s;
 
 // Until the API does not answer well. A watch alone would not tell: where nothing changes, nothing is sent.
 asio::awaitable<void> knock(Client& kube, std::string ns) {
@@ -42,8 +43,20 @@ const std::string* Topologies::told(const std::string& ns, const std::string& k8
         known = std::make_shared<Namespace>();
         asio::co_spawn(kube_.executor(), follow(kube_, ns, known), asio::detached);
     }
-    const auto it = known->texts.find(topology_config_map(k8s_name));
-    return known->listed && it != known->texts.end() ? &it->second : nullptr;
+    const auto name = topology_config_map(k8s_name);
+    if (known->listed) {
+        const auto it = known->texts.find(name);
+        return it == known->texts.end() ? nullptr : &it->second;
+    }
+    const auto it = known->read.find(name);
+    const auto oldest = std::chrono::steady_clock::now() - read_age_max;
+    return it == known->read.end() || it->second.at < oldest ? nullptr : &it->second.text;
+}
+
+void Topologies::note_read(const std::string& ns, const std::string& k8s_name, std::string text) {
+    const auto it = namespaces_.find(ns);
+    if (it == namespaces_.end() || it->second->listed) return;
+    it->second->read[topology_config_map(k8s_name)] = {std::move(text), std::chrono::steady_clock::now()};
 }
 
 asio::awaitable<void> Topologies::watch_once(Client& kube, std::string ns, std::shared_ptr<Namespace> known) {
@@ -58,7 +71,10 @@ asio::awaitable<void> Topologies::watch_once(Client& kube, std::string ns, std::
                 known->texts[name] = text_at(object, "/data/" + std::string(ha::topology_key));
             return true;
         },
-        [known] { return known->listed = true; },
+        [known] {
+            known->read.clear();
+            return known->listed = true;
+        },
         // What happened meanwhile is not known before the next list.
         [](const Error&) { return false; });
     if (!done)

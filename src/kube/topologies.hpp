@@ -3,6 +3,7 @@
 #pragma once
 #include "kube/client.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,10 +20,18 @@ class Topologies {
     // ConfigMap is not there, nothing was told yet, or the API does not serve, which is noticed within seconds. Then
     // the API is to be asked.
     const std::string* told(const std::string& ns, const std::string& k8s_name);
+    // Somebody asked the API. While there is no watch that counts as told for some seconds: a thousand monitors that
+    // ask at each look are what keeps a slow API from being watched again.
+    void note_read(const std::string& ns, const std::string& k8s_name, std::string text);
 
   private:
+    struct Read {
+        std::string text;
+        std::chrono::steady_clock::time_point at;
+    };
     struct Namespace {
         bool listed = false;
+        std::map<std::string, Read> read;          // by the ConfigMap's name, while nothing is told
         std::map<std::string, std::string> texts;  // by the ConfigMap's name
     };
     static asio::awaitable<void> follow(Client& kube, std::string ns, std::shared_ptr<Namespace> known);
