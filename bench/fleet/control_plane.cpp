@@ -92,6 +92,14 @@ void ControlPlane::wait_ready() {
     }
 }
 
+double ControlPlane::live_orchestrations() {
+    io.restart();
+    const auto answer = test::run(io, http_.send({.method = "GET", .target = "/metrics"}, 10s));
+    constexpr std::string_view name = "\ntoygres_runtime_live_orchestrations ";
+    const auto at = answer ? answer->body.find(name) : std::string::npos;
+    return at == std::string::npos ? 0 : std::strtod(answer->body.c_str() + at + name.size(), nullptr);
+}
+
 asio::awaitable<Result<http::Response>> ControlPlane::call(std::string method, std::string target, Json body) {
     http::Request request{
         .method = std::move(method), .target = std::move(target), .headers = {{"Authorization", "Bearer " + token_}}};

@@ -42,6 +42,9 @@ class ControlPlane {
     asio::awaitable<void> knock(std::string target, std::chrono::milliseconds pause, const bool& stop,
                                 std::vector<double>& took_ms);
 
+    // How many open orchestrations the server has taken up; none while it does not answer.
+    double live_orchestrations();
+
     asio::io_context io;
 
   private:
