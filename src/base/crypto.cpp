@@ -7,6 +7,9 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
+#include <cctype>
+
 namespace toygres {
 
 std::string random_bytes(std::size_t count) {
@@ -67,7 +70,12 @@ std::optional<std::string> base64_decode(std::string_view text) {
     for (const char c : text)
         if (c != '\n' && c != '\r' && c != ' ') clean += c;
     if (clean.empty()) return std::string();
-    if (clean.size() % 4 != 0) return std::nullopt;
+    // OpenSSL passes over white space and dashes at the ends, and takes padding anywhere.
+    const auto padding = clean.size() - std::min(clean.find('='), clean.size());
+    const auto belongs = [](unsigned char c) { return std::isalnum(c) || c == '+' || c == '/'; };
+    if (clean.size() % 4 != 0 || padding > 2 || !clean.ends_with(std::string(padding, '=')) ||
+        !std::ranges::all_of(std::string_view(clean).substr(0, clean.size() - padding), belongs))
+        return std::nullopt;
     std::string out(clean.size() / 4 * 3, '\0');
     if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
                         reinterpret_cast<const unsigned char*>(clean.data()), static_cast<int>(clean.size())) < 0)

@@ -48,18 +48,37 @@ std::string enum_choices(const std::vector<std::string>& names) {
 
 }  // namespace json_detail
 
+namespace {
+
+std::unexpected<Error> not_json(std::string_view text, std::size_t at, std::string_view problem) {
+    std::size_t line = 1;
+    std::size_t column = 1;
+    for (const char c : text.substr(0, at)) {
+        column = c == '\n' ? 1 : column + 1;
+        line += c == '\n';
+    }
+    return std::unexpected(Error{ErrorKind::invalid, "invalid_json",
+                                 fmt::format("not JSON: {} at line {}, column {}", problem, line, column)});
+}
+
+// Where a number stands that no double can hold, by the words of the parser: "number overflow parsing '1e999'".
+std::size_t place_of_number(std::string_view text, std::string_view words) {
+    const auto open = words.find('\'');
+    const auto close = words.rfind('\'');
+    if (open == close) return 0;
+    const auto at = text.find(words.substr(open + 1, close - open - 1));
+    return at == std::string_view::npos ? 0 : at;
+}
+
+}  // namespace
+
 Result<Json> parse_json(std::string_view text) {
     try {
         return Json::parse(text);
     } catch (const Json::parse_error& e) {
-        std::size_t line = 1;
-        std::size_t column = 1;
-        for (const char c : text.substr(0, e.byte > 0 ? std::min(e.byte - 1, text.size()) : 0)) {
-            column = c == '\n' ? 1 : column + 1;
-            line += c == '\n';
-        }
-        return std::unexpected(Error{ErrorKind::invalid, "invalid_json",
-                                     fmt::format("not JSON: unexpected text at line {}, column {}", line, column)});
+        return not_json(text, e.byte > 0 ? std::min(e.byte - 1, text.size()) : 0, "unexpected text");
+    } catch (const Json::out_of_range& e) {
+        return not_json(text, place_of_number(text, e.what()), "a number that is too large");
     }
 }
 

@@ -80,7 +80,10 @@ std::optional<Timestamp> parse_rfc3339(std::string_view text) {
     }
     const year_month_day ymd{year(*y), month(static_cast<unsigned>(*mo)), day(static_cast<unsigned>(*d))};
     if (!text.empty() || !ymd.ok() || *h > 23 || *mi > 59 || *s > 60) return std::nullopt;
-    return sys_days(ymd) + hours(*h) + minutes(*mi) + seconds(*s) + fraction - offset;
+    const Timestamp out = sys_days(ymd) + hours(*h) + minutes(*mi) + seconds(*s) + fraction - offset;
+    // What no four digits tell, PostgreSQL would not read either.
+    if (out < sys_days(year(1) / 1 / 1) || out >= sys_days(year(10000) / 1 / 1)) return std::nullopt;
+    return out;
 }
 
 std::string format_duration(milliseconds d) {

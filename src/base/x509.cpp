@@ -45,7 +45,9 @@ Certificate parse_certificate(const std::string& pem) {
 }
 
 Key parse_key(std::string_view pem) {
-    Key out(PEM_read_bio_PrivateKey(bio_of(pem).get(), nullptr, nullptr, nullptr));
+    // A key under a passphrase is none that can be used; without this, OpenSSL would ask for it on the terminal.
+    const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+    Key out(PEM_read_bio_PrivateKey(bio_of(pem).get(), nullptr, no_passphrase, nullptr));
     if (!out) ERR_clear_error();
     return out;
 }

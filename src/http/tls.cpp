@@ -25,6 +25,8 @@ void configure(const char* what, const std::function<void()>& step) {
 std::shared_ptr<asio::ssl::context> make_context(asio::ssl::context::method method) {
     auto context = std::make_shared<asio::ssl::context>(method);
     SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+    // A key under a passphrase is refused; without this, OpenSSL would ask for it on the terminal.
+    SSL_CTX_set_default_passwd_cb(context->native_handle(), [](char*, int, int, void*) { return -1; });
     return context;
 }
 

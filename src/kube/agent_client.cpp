@@ -1,5 +1,6 @@
 #include "kube/agent_client.hpp"
 
+#include "ha/read_agent_status.hpp"
 #include "kube/inspect.hpp"
 
 #include <fmt/format.h>
@@ -12,16 +13,6 @@ Error agent_error(const std::string& address, const Error& cause) {
     if (cause.kind == ErrorKind::timeout) return {ErrorKind::timeout, "agent_timed_out", std::move(message)};
     if (cause.code == "tls_untrusted") return {ErrorKind::invalid, "agent_untrusted", std::move(message)};
     return {ErrorKind::transient, "agent_unreachable", std::move(message)};
-}
-
-Result<ha::AgentStatus> read_status(const std::string& text) {
-    const auto json = parse_json(text);
-    if (!json) return std::unexpected(json.error());
-    try {
-        return decode<ha::AgentStatus>(*json);
-    } catch (const ErrorException& e) {
-        return std::unexpected(e.error());
-    }
 }
 
 }  // namespace
@@ -52,7 +43,7 @@ asio::awaitable<Result<ha::AgentStatus>> agent_status(asio::any_io_executor exec
             Error{ErrorKind::transient, "agent_refused", fmt::format("the agent at {}: {}", pod_address, why)});
     };
     if (response->status != 200) co_return refused(fmt::format("HTTP {}: {}", response->status, response->body));
-    auto status = read_status(response->body);
+    auto status = ha::read_agent_status(response->body);
     if (!status) co_return refused(status.error().message);
     co_return status;
 }

@@ -1,6 +1,7 @@
 #include "kube/agents.hpp"
 
 #include "base/log.hpp"
+#include "ha/read_agent_status.hpp"
 #include "http/client.hpp"
 #include "kube/inspect.hpp"
 #include "kube/manifests.hpp"
@@ -18,16 +19,6 @@ constexpr std::chrono::seconds silence_max{5};          // a sign of life comes 
 constexpr std::chrono::seconds listen_again_after{1};
 constexpr std::chrono::minutes ask_whether_it_tells_after{5};  // an agent of a release that does not
 constexpr std::size_t line_bytes_max = 1 << 20;
-
-Result<ha::AgentStatus> parse_status(const std::string& text) {
-    const auto json = parse_json(text);
-    if (!json) return std::unexpected(json.error());
-    try {
-        return decode<ha::AgentStatus>(*json);
-    } catch (const ErrorException& e) {
-        return std::unexpected(e.error());
-    }
-}
 
 // Whether what is told now calls for a look: anything but how far it has got.
 bool calls_for_a_look(const ha::AgentStatus& before, const ha::AgentStatus& now) {
@@ -91,7 +82,7 @@ bool Agents::Peer::hear_line(const std::string& line) {
         if (told) told->heard_at = at;
         return told.has_value();
     }
-    auto status = parse_status(line);
+    auto status = ha::read_agent_status(line);
     if (!status) return false;
     const bool news = told && calls_for_a_look(told->status, *status);
     told = Told{*std::move(status), at};
@@ -199,7 +190,7 @@ asio::awaitable<Result<ha::AgentStatus>> Agents::status(Member member, std::chro
                                      fmt::format("{}: {}", member_name(member.k8s_name, member.ordinal), why)});
     };
     if (answer->status != 200) co_return failed(fmt::format("HTTP status {}", answer->status));
-    auto status = parse_status(answer->body);
+    auto status = ha::read_agent_status(answer->body);
     if (!status) co_return failed(status.error().message);
     co_return status;
 }

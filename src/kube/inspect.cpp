@@ -17,6 +17,9 @@ constexpr Reason waiting_reasons[] = {
     {"CrashLoopBackOff", false}, {"RunContainerError", false},
 };
 
+// One on its way out.
+bool is_deleted(const Json& object) { return !text_at(object, "/metadata/deletionTimestamp").empty(); }
+
 }  // namespace
 
 std::string text_at(const Json& object, const std::string& pointer) {
@@ -28,7 +31,7 @@ bool has_condition(const Json& object, std::string_view type) {
     const Json::json_pointer pointer("/status/conditions");
     if (!object.contains(pointer) || !object[pointer].is_array()) return false;
     for (const auto& condition : object[pointer])
-        if (condition.value("type", std::string()) == type) return condition.value("status", std::string()) == "True";
+        if (text_at(condition, "/type") == type) return text_at(condition, "/status") == "True";
     return false;
 }
 
@@ -59,14 +62,13 @@ Result<bool> pod_ready(const Json* pod) {
         return std::unexpected(Error{ErrorKind::invalid, "pod_cannot_start",
                                      fmt::format("Pod {}: {}", text_at(*pod, "/metadata/name"), trouble.message)});
     // A pod on its way out is Ready until its last moment.
-    return has_condition(*pod, "Ready") && !(*pod)["metadata"].contains("deletionTimestamp");
+    return has_condition(*pod, "Ready") && !is_deleted(*pod);
 }
 
 Result<bool> pod_has_address(const Json* pod) {
     const auto ready = pod_ready(pod);
     if (!ready) return ready;
-    return pod != nullptr && !text_at(*pod, "/status/podIP").empty() &&
-           !(*pod)["metadata"].contains("deletionTimestamp");
+    return pod != nullptr && !text_at(*pod, "/status/podIP").empty() && !is_deleted(*pod);
 }
 
 std::optional<std::string> service_address(const Json& service) {

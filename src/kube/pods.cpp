@@ -15,10 +15,10 @@ using namespace std::chrono_literals;
 constexpr auto pause_after_failure = 10s;
 
 bool is_running(const Json& pod) {
-    if (pod.value("/metadata/deletionTimestamp"_json_pointer, Json()).is_string()) return false;
-    const auto containers = pod.value("/status/containerStatuses"_json_pointer, Json::array());
-    return std::ranges::any_of(containers, [](const Json& c) {
-        return c.value("name", "") == "postgres" && c.value("/state/running"_json_pointer, Json()).is_object();
+    const auto containers = "/status/containerStatuses"_json_pointer;
+    if (!text_at(pod, "/metadata/deletionTimestamp").empty() || !pod.contains(containers)) return false;
+    return std::ranges::any_of(pod[containers], [](const Json& c) {
+        return text_at(c, "/name") == "postgres" && c.value("/state/running"_json_pointer, Json()).is_object();
     });
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -11,6 +12,7 @@ namespace toygres::kube {
 namespace {
 
 constexpr std::size_t plain_body_max = 200;
+constexpr std::int64_t retry_after_max_s = 24 * 3600;
 
 struct KubeStatus {
     std::string reason;
@@ -43,7 +45,7 @@ KubeStatus read_status(const http::Response& response) {
                                   {"message", text(cause, "message")},
                                   {"reason", text(cause, "reason")}});
     if (const auto it = details.find("retryAfterSeconds"); it != details.end() && it->is_number_integer())
-        out.retry_after_seconds = it->get<std::int64_t>();
+        out.retry_after_seconds = std::min(it->get<std::int64_t>(), retry_after_max_s);
     return out;
 }
 

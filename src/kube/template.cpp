@@ -68,9 +68,10 @@ std::vector<Piece> split(const std::string& text, int line) {
     return pieces;
 }
 
-Node convert(const YAML::Node& yaml) {
+Node convert(const YAML::Node& yaml, YamlBounds bounds) {
     Node node;
     node.line = yaml.Mark().line + 1;
+    if (!bounds.enter()) throw Problem{node.line, YamlBounds::problem};
     if (yaml.IsScalar()) {
         const bool quoted = yaml.Tag() == "!";
         if (yaml.Scalar().contains("${"))
@@ -79,7 +80,7 @@ Node convert(const YAML::Node& yaml) {
             node.content = yaml_scalar(yaml.Scalar(), quoted);
     } else if (yaml.IsSequence()) {
         Node::List list;
-        for (const auto& item : yaml) list.push_back(convert(item));
+        for (const auto& item : yaml) list.push_back(convert(item, bounds));
         node.content = std::move(list);
     } else if (yaml.IsMap()) {
         Node::Map map;
@@ -90,7 +91,7 @@ Node convert(const YAML::Node& yaml) {
             const auto& key = entry.first.Scalar();
             if (key.contains("${")) throw Problem{line, fmt::format("a placeholder in the key {}", key)};
             if (!keys.insert(key).second) throw Problem{line, fmt::format("the key {} is there twice", key)};
-            map.emplace_back(key, convert(entry.second));
+            map.emplace_back(key, convert(entry.second, bounds));
         }
         node.content = std::move(map);
     } else {
@@ -164,6 +165,20 @@ void collect(const Node& node, std::set<std::string>& names) {
     }
 }
 
+// The line where a second document begins. (What yaml-cpp 0.7 has for several documents never ends on some texts.)
+std::optional<int> second_document(std::string_view text) {
+    int number = 0;
+    for (bool has_content = false; !text.empty();) {
+        const auto line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        ++number;
+        const bool is_marker = line == "---" || line.starts_with("--- ");
+        if (is_marker && has_content) return number;
+        has_content = has_content || is_marker || (!line.empty() && line.front() != '#' && line.front() != '%');
+    }
+    return std::nullopt;
+}
+
 Error template_error(std::string code, const std::string& file, int line, const std::string& problem) {
     return {ErrorKind::invalid, std::move(code), fmt::format("{}:{}: {}", file, line, problem)};
 }
@@ -174,11 +189,14 @@ Result<Template> Template::parse(std::string file, std::string_view text) {
     const auto failed = [&](int line, const std::string& problem) {
         return std::unexpected(template_error("invalid_template", file, line, problem));
     };
+    if (const auto at = end_of_utf8(text))
+        return failed(static_cast<int>(std::ranges::count(text.substr(0, *at), '\n')) + 1, "is not UTF-8");
     try {
-        const auto documents = YAML::LoadAll(std::string(text));
-        if (documents.size() != 1) return failed(1, fmt::format("holds {} documents, not one", documents.size()));
-        if (!documents.front().IsMap()) return failed(1, "is not a Kubernetes object");
-        return Template(file, std::make_shared<Node>(convert(documents.front())));
+        const auto document = YAML::Load(std::string(text));
+        if (const auto line = second_document(text)) return failed(*line, "a second document begins; it may hold one");
+        if (!document.IsMap()) return failed(1, "is not a Kubernetes object");
+        int nodes = 0;
+        return Template(file, std::make_shared<Node>(convert(document, YamlBounds(nodes))));
     } catch (const Problem& e) {
         return failed(e.line, e.text);
     } catch (const YAML::Exception& e) {

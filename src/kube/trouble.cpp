@@ -63,7 +63,8 @@ std::optional<Trouble> trouble_of_container(const Json& status) {
     const Json::json_pointer last("/lastState/terminated");
     if (reason == "CrashLoopBackOff" && status.contains(last)) {
         const auto& ended = status[last];
-        message += fmt::format("; it ended last with exit code {} ({})", ended.value("exitCode", 0),
+        const auto code = ended.contains("exitCode") ? ended["exitCode"] : Json(0);
+        message += fmt::format("; it ended last with exit code {} ({})", code.dump(),
                                joined(text_at(ended, "/reason"), text_at(ended, "/message")));
     }
     return Trouble{std::move(reason), std::move(message)};

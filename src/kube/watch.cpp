@@ -1,6 +1,7 @@
 #include "kube/watch.hpp"
 
 #include "base/log.hpp"
+#include "kube/watch_event.hpp"
 
 #include <fmt/format.h>
 
@@ -93,8 +94,9 @@ class Watcher {
     // What must be known of an object to notice its absence or change in a later list.
     Json identity_of(const Json& object) const {
         Json metadata = Json::object();
-        for (const char* key : {"name", "namespace", "uid", "resourceVersion"})
-            if (object["metadata"].contains(key)) metadata[key] = object["metadata"][key];
+        if (const auto from = object.find("metadata"); from != object.end())
+            for (const char* key : {"name", "namespace", "uid", "resourceVersion"})
+                if (from->contains(key)) metadata[key] = (*from)[key];
         return {{"apiVersion", collection_.api_version}, {"kind", collection_.kind}, {"metadata", metadata}};
     }
 
@@ -129,16 +131,9 @@ class Watcher {
 
     bool take_line(std::string_view line) {
         if (line.empty()) return true;
-        const auto event = Json::parse(line, nullptr, false);
-        if (!event.is_object() || !event.contains("object"))
-            return fail({ErrorKind::transient, "kube_unavailable", "a watch event that is not JSON"});
-        const auto type = text_at(event, "/type");
-        const auto& object = event["object"];
-        if (type == "ERROR") {
-            const bool expired = object.value("code", 0) == 410;
-            return fail({ErrorKind::transient, expired ? "kube_expired" : "kube_unavailable",
-                         fmt::format("watch {}: {}", collection_.describe(), text_at(object, "/message"))});
-        }
+        const auto event = parse_watch_event(line, collection_.describe());
+        if (!event) return fail(event.error());
+        const auto& [type, object] = *event;
         progress_ = true;
         version_ = text_at(object, "/metadata/resourceVersion");
         if (type == "BOOKMARK") return true;

@@ -1,6 +1,7 @@
 #include "localkube/kube_protobuf.hpp"
 
 #include "base/crypto.hpp"
+#include "kube/yaml.hpp"
 #include "localkube/kube_schema.hpp"
 
 #include <fmt/format.h>
@@ -59,6 +60,11 @@ class Reader {
     std::string_view bytes_;
 };
 
+std::string text_of(std::string_view bytes) {
+    if (kube::end_of_utf8(bytes)) raise_protobuf("a text that is not UTF-8");
+    return std::string(bytes);
+}
+
 Json time_of(std::string_view bytes) {
     Reader reader(bytes);
     Reader::Item item;
@@ -69,6 +75,8 @@ Json time_of(std::string_view bytes) {
         any = true;
     }
     if (!any) return nullptr;
+    // The years of RFC 3339.
+    if (seconds < -62'135'596'800 || seconds > 253'402'300'799) raise_protobuf("a time that no calendar has");
     return format_rfc3339(Timestamp(std::chrono::seconds(seconds))).substr(0, 19) + "Z";
 }
 
@@ -81,7 +89,7 @@ Json int_or_string(std::string_view bytes) {
     while (reader.next(item)) {
         if (item.number == 1) type = static_cast<std::int64_t>(item.integer);
         if (item.number == 2) number = static_cast<std::int32_t>(item.integer);
-        if (item.number == 3) text = item.bytes;
+        if (item.number == 3) text = text_of(item.bytes);
     }
     return type == 0 ? Json(number) : Json(text);
 }
@@ -91,21 +99,24 @@ Json quantity_of(std::string_view bytes) {
     Reader::Item item;
     std::string text;
     while (reader.next(item))
-        if (item.number == 1) text = item.bytes;
+        if (item.number == 1) text = text_of(item.bytes);
     return text;
 }
 
 Json decode_message(const std::string& name, std::string_view bytes, int depth);
 
 Json decode_value(const std::string& type, const Reader::Item& item, int depth) {
-    if (type == "s") return std::string(item.bytes);
+    if (type == "s") return text_of(item.bytes);
     if (type == "i") return static_cast<std::int64_t>(item.integer);
     if (type == "b") return item.integer != 0;
     if (type == "y") return base64_encode(item.bytes);
     if (type == "t" || type == "T") return time_of(item.bytes);
     if (type == "q") return quantity_of(item.bytes);
     if (type == "x") return int_or_string(item.bytes);
-    if (type == "F") return Json::parse(item.bytes, nullptr, false);
+    if (type == "F") {
+        auto fields = Json::parse(item.bytes, nullptr, false);
+        return fields.is_discarded() ? Json() : fields;
+    }
     return decode_message(type, item.bytes, depth + 1);
 }
 
@@ -120,7 +131,7 @@ void add_entry(Json& map, const std::string& type, std::string_view bytes, int d
     std::string key;
     Json value = type == "s" || type == "y" || type == "q" ? Json("") : Json();
     while (reader.next(item)) {
-        if (item.number == 1) key = item.bytes;
+        if (item.number == 1) key = text_of(item.bytes);
         if (item.number == 2) value = decode_value(type, item, depth);
     }
     map[key] = std::move(value);
@@ -169,7 +180,7 @@ Json decode_envelope(std::string_view bytes) {
         if (item.number != 1) continue;
         Reader type(item.bytes);
         Reader::Item part;
-        while (type.next(part)) (part.number == 1 ? version : kind) = part.bytes;
+        while (type.next(part)) (part.number == 1 ? version : kind) = text_of(part.bytes);
     }
     auto out = decode_message(kind, raw, 0);
     out["apiVersion"] = version;

@@ -1,5 +1,7 @@
 #include "localkube/yaml_json.hpp"
 
+#include "kube/yaml.hpp"
+
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
@@ -15,24 +17,28 @@ Json scalar(const YAML::Node& node) {
     return number.is_number() ? number : Json(text);
 }
 
-Json convert(const YAML::Node& node) {
+Json convert(const YAML::Node& node, kube::YamlBounds bounds) {
+    if (!bounds.enter()) throw YAML::ParserException(node.Mark(), kube::YamlBounds::problem);
     if (node.IsScalar()) return scalar(node);
     if (node.IsSequence()) {
         Json out = Json::array();
-        for (const auto& item : node) out.push_back(convert(item));
+        for (const auto& item : node) out.push_back(convert(item, bounds));
         return out;
     }
     if (!node.IsMap()) return nullptr;
     Json out = Json::object();
-    for (const auto& entry : node) out[entry.first.Scalar()] = convert(entry.second);
+    for (const auto& entry : node) out[entry.first.Scalar()] = convert(entry.second, bounds);
     return out;
 }
 
 }  // namespace
 
 Result<Json> parse_yaml(const std::string& text) {
+    if (kube::end_of_utf8(text))
+        return std::unexpected(Error{ErrorKind::invalid, "invalid_json", "not YAML: the text is not UTF-8"});
     try {
-        return convert(YAML::Load(text));
+        int nodes = 0;
+        return convert(YAML::Load(text), kube::YamlBounds(nodes));
     } catch (const YAML::Exception& e) {
         return std::unexpected(
             Error{ErrorKind::invalid, "invalid_json",

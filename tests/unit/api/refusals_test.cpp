@@ -38,6 +38,8 @@ TEST_CASE("bad input: a body that is not JSON says where") {
     check_problem(world.send(request), 400, "invalid_json");
     request.body = R"({"name": "my\u0000db"})";
     check_problem(world.send(request), 400, "invalid_json");
+    request.body = R"({"name": "mydb", "storage_size_gb": 1e999})";
+    check_problem(world.send(request), 400, "invalid_json");
     request.body = "";
     check_problem(world.send(request), 400, "invalid_json");
     check_nothing_made(world);
@@ -137,6 +139,8 @@ TEST_CASE("bad input: query parameters are checked") {
     CHECK(fields_of(world.call("GET", "/api/v1/instances?state=lost")) == Names{"state"});
     CHECK(fields_of(world.call("GET", "/api/v1/instances?sate=running")) == Names{"sate"});
     CHECK(fields_of(world.call("GET", "/api/v1/instances?include_deleted=1")) == Names{"include_deleted"});
+    CHECK(fields_of(world.call("GET", "/api/v1/orchestrations?created_after=0000-01-01T00:00:00Z")) ==
+          Names{"created_after"});
     CHECK(fields_of(world.call("GET", "/api/v1/instances?page_token=nonsense")) == Names{"page_token"});
     CHECK(fields_of(world.call("GET", "/api/v1/operations?page_token=MQ")) == Names{"page_token"});
     CHECK(fields_of(world.call("GET", "/api/v1/orchestrations?page_token=eHg")) == Names{"page_token"});
@@ -182,4 +186,13 @@ TEST_CASE("database restarted: requests go on over new sessions") {
     shared_postgres().restart("immediate");
     CHECK(create(world, {{"name", "after"}}).status == 202);
     CHECK(json_of(world.call("GET", "/api/v1/instances")).at("instances").size() == 2);
+}
+
+TEST_CASE("origins: no answer lets another site's script read it, and a cookie is no token") {
+    World world;
+    const http::Headers elsewhere{{"Origin", "https://elsewhere.example"}, {"Access-Control-Request-Method", "POST"}};
+    for (const auto* method : {"GET", "OPTIONS"})
+        CHECK_FALSE(world.call(method, "/api/v1/instances", {}, elsewhere).headers.has("Access-Control-Allow-Origin"));
+    http::Request request{"GET", "/api/v1/instances", {{"Cookie", "token=" + world.writer}}, {}, {}};
+    check_problem(world.send(std::move(request)), 401, "unauthenticated");
 }

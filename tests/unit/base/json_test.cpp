@@ -71,3 +71,10 @@ TEST_CASE("json: parse errors tell line and column") {
     REQUIRE(!result);
     CHECK(result.error().message == "not JSON: unexpected text at line 2, column 8");
 }
+
+TEST_CASE("json: a number that nothing can hold is an error with its place") {
+    const auto result = parse_json("{\n  \"a\": 1e999}");
+    REQUIRE(!result);
+    CHECK(result.error().code == "invalid_json");
+    CHECK(result.error().message == "not JSON: a number that is too large at line 2, column 8");
+}

@@ -127,3 +127,20 @@ TEST_CASE("x509: expiry is read back, and refusals have names") {
     // A comma in a name is part of it, and adds no second one.
     CHECK(code_of(ca, {"x", {"a,DNS:b"}, {}, 1h, true, false}) == "issued");
 }
+
+TEST_CASE("tls: a key under a passphrase is refused, not asked for on the terminal") {
+    // Of `openssl ec -aes128`.
+    const auto key = read_file(TOYGRES_SOURCE_DIR "/tests/fuzz/corpus/certificate/key_under_passphrase").value();
+    CHECK_FALSE(is_key_of(key, key));
+    asio::io_context io;
+    const auto code_of = [&]() -> std::string {
+        try {
+            Client client(io.get_executor(), {.base_url = "https://localhost:1",
+                                              .tls = ClientTls{.certificate_pem = key, .private_key_pem = key}});
+        } catch (const ErrorException& e) {
+            return e.error().code;
+        }
+        return "taken";
+    };
+    CHECK(code_of() == "bad_tls");
+}

@@ -1,5 +1,8 @@
 #include "kube/inspect.hpp"
 
+#include "kube/pods.hpp"
+#include "kube/status.hpp"
+#include "kube/trouble.hpp"
 #include "support/catch.hpp"
 
 using namespace toygres;
@@ -40,4 +43,28 @@ TEST_CASE("inspect: a pod that cannot be scheduled tells why") {
         {"status", {{"conditions", {{{"type", "PodScheduled"}, {"status", "False"}, {"message", "no node"}}}}}}};
     CHECK(pod_trouble(pod).message == "not scheduled: no node");
     CHECK_FALSE(pod_trouble(pod).hopeless);
+}
+
+TEST_CASE("inspect: an object that is not as it should be tells nothing, and breaks nothing") {
+    const Json bare{{"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
+    CHECK(*pod_ready(&bare));
+    const Json odd{{"metadata", "m"},
+                   {"status", {{"conditions", {{{"type", 7}}, 3}}, {"containerStatuses", {1, {{"name", 2}}}}}}};
+    CHECK_FALSE(has_condition(odd, "Ready"));
+    CHECK_FALSE(*pod_ready(&odd));
+    CHECK(pod_trouble(odd).message.empty());
+    CHECK_FALSE(facts_of(odd).running);
+    CHECK_FALSE(facts_of(Json(3)).running);
+    const Json ended{{"status",
+                      {{"containerStatuses",
+                        {{{"name", "postgres"},
+                          {"state", {{"waiting", {{"reason", "CrashLoopBackOff"}}}}},
+                          {"lastState", {{"terminated", {{"exitCode", "one"}}}}}}}}}}};
+    CHECK(trouble_of_pod(ended, Timestamp{})->reason == "CrashLoopBackOff");
+}
+
+TEST_CASE("inspect: a server cannot have us wait for ever") {
+    const http::Response response{
+        429, {}, R"({"kind": "Status", "details": {"retryAfterSeconds": 9223372036854775807}})"};
+    CHECK(retry_after(response) == std::chrono::hours(24));
 }

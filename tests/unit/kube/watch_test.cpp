@@ -1,6 +1,7 @@
 #include "kube/watch.hpp"
 
 #include "fake_api.hpp"
+#include "kube/watch_event.hpp"
 
 using namespace toygres;
 using namespace toygres::kube;
@@ -141,4 +142,18 @@ TEST_CASE("kube wait_gone: an absent object is gone, and so is one that another 
     api.answer(200, FakeApi::list(10, {FakeApi::pod("p", 3)}));
     api.stream({}, true);
     CHECK(api.run(wait_gone(client, pod_p(), 100ms)).error().code == "kube_wait_timed_out");
+}
+
+TEST_CASE("kube watch: a line that is no event is trouble that passes") {
+    const auto error_of = [](std::string_view line) { return parse_watch_event(line, "Pods").error(); };
+    for (const auto* line :
+         {"x", "[]", "{}", R"({"type":"ADDED","object":3})", R"({"type":"ERROR","object":[1]})",
+          R"({"type":"ADDED","object":{"kind":"Pod"}})", R"({"type":"ADDED","object":{"metadata":"m"}})"}) {
+        INFO(line);
+        CHECK(error_of(line).kind == ErrorKind::transient);
+        CHECK(error_of(line).code == "kube_unavailable");
+    }
+    CHECK(error_of(R"({"type":"ERROR","object":{"code":410,"message":"too old"}})").code == "kube_expired");
+    CHECK(error_of(R"({"type":"ERROR","object":{"code":"410"}})").code == "kube_unavailable");
+    CHECK(parse_watch_event(R"({"type":"ADDED","object":{"metadata":{"name":"a"}}})", "Pods")->type == "ADDED");
 }
