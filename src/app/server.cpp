@@ -77,6 +77,8 @@ Result<void> bring_schema_up(const ServerConfig& config) {
         auto report = cms::migrate(config.database_url, config.schema, [](const std::string& name) {
             log::info("migration.applying", {{"migration", name}});
         });
+        if (report && report->version > cms::latest_migration())
+            log::warning("schema.ahead", {{"schema", report->version}, {"release", cms::latest_migration()}});
         if (report) return {};
         if (!report.error().retryable()) return std::unexpected(report.error());
         if (!std::exchange(told, true))

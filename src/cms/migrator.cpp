@@ -11,8 +11,28 @@
 namespace toygres::cms {
 namespace {
 
-// Migration files are named NNNN_noun.sql.
+// Migration files are named NNNN_noun.sql, or NNNN_contract_noun.sql when they take something away that the release
+// before may still use.
 int number_of(std::string_view name) { return std::stoi(std::string(name.substr(0, 4))); }
+
+bool contracts(std::string_view name) { return name.substr(4).starts_with("_contract_"); }
+
+struct Applied {
+    std::string name;
+    std::string sha256;
+};
+
+// Of a schema that later releases have been at. It serves this release, too, as long as it was only added to.
+Result<void> check_later(const std::map<int, Applied>& done, int known) {
+    for (auto it = done.upper_bound(known); it != done.end(); ++it)
+        if (contracts(it->second.name))
+            return std::unexpected(
+                Error{ErrorKind::conflict, "schema_too_new",
+                      fmt::format("the schema is at migration {}, this release knows {}, and {} took away what it "
+                                  "needs: run the release that migrated it, or a newer one",
+                                  done.rbegin()->first, known, it->second.name)});
+    return {};
+}
 
 std::string first_line(std::string text) { return text.substr(0, text.find('\n')); }
 
@@ -30,19 +50,20 @@ Result<MigrationReport> run(const std::string& conninfo, const std::string& sche
             "CREATE TABLE IF NOT EXISTS schema_migrations (number integer PRIMARY KEY, name text NOT NULL, "
             "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())");
     }
-    std::map<int, std::string> done;
+    std::map<int, Applied> done;
     {
         pqxx::nontransaction read(connection);
-        for (const auto& row : read.exec("SELECT number, sha256 FROM schema_migrations"))
-            done.emplace(row[0].as<int>(), row[1].as<std::string>());
+        for (const auto& row : read.exec("SELECT number, name, sha256 FROM schema_migrations"))
+            done.emplace(row[0].as<int>(), Applied{row[1].as<std::string>(), row[2].as<std::string>()});
     }
+    if (auto serves = check_later(done, latest_migration()); !serves) return std::unexpected(serves.error());
     MigrationReport report{0, 0};
     for (const auto& [name, sql] : embedded::migrations()) {
         const auto number = number_of(name);
         const auto digest = sha256_hex(sql);
         report.version = number;
         if (const auto it = done.find(number); it != done.end()) {
-            if (it->second != digest)
+            if (it->second.sha256 != digest)
                 return std::unexpected(Error{ErrorKind::conflict, "migration_changed",
                                              fmt::format("migration {} differs from the one that was applied", name)});
             continue;
@@ -60,10 +81,7 @@ Result<MigrationReport> run(const std::string& conninfo, const std::string& sche
         }
         ++report.applied;
     }
-    if (!done.empty() && done.rbegin()->first > report.version)
-        return std::unexpected(Error{
-            ErrorKind::conflict, "schema_too_new",
-            fmt::format("the schema is at migration {}, this release knows {}", done.rbegin()->first, report.version)});
+    if (!done.empty()) report.version = std::max(report.version, done.rbegin()->first);
     return report;
 }
 

@@ -16,9 +16,12 @@ struct MigrationReport {
 // The number of this release's last migration.
 int latest_migration();
 
+// A schema that is ahead of this release serves it as long as what later releases did to it was to add: see
+// docs/decisions/0065.
+//
 // Blocking: for start-up and the command line. `progress` is told each migration before it runs. Errors:
-// transient/"database_unavailable", conflict/"migration_changed" with its name, conflict/"schema_too_new",
-// internal/"migration_failed" with name and the database's words.
+// transient/"database_unavailable", conflict/"migration_changed" with its name, conflict/"schema_too_new" when
+// something was taken away, internal/"migration_failed" with name and the database's words.
 Result<MigrationReport> migrate(const std::string& conninfo, const std::string& schema,
                                 const std::function<void(const std::string& name)>& progress = {});
 

@@ -32,6 +32,13 @@ done < <(grep -rnE '^#include "' src --include='*.hpp' --include='*.cpp')
 # Orchestrations do no I/O: what they see of an activity is its name, Input and Output.
 while read -r hit; do breach "$hit: orchestrations do no I/O"; done < <(grep -rnE 'boost/asio|co_await .*asio::|libpq|pqxx' src/orchestrations src/runtime/core || true)
 
+# A migration that takes away says so in its name: docs/decisions/0065. Those before that decision may not be touched.
+for file in migrations/*.sql; do
+  name=${file##*/}
+  [[ ${name:0:4} > 0015 && $name != ????_contract_* ]] || continue
+  ! grep -qE '\b(DROP (TABLE|COLUMN)|RENAME (TO|COLUMN)|SET NOT NULL)\b' "$file" || breach "$file takes away, and is not named NNNN_contract_noun.sql"
+done
+
 # --- left-overs -------------------------------------------------------------------------------------------------------
 while read -r hit; do breach "$hit"; done < <(grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' src tests bench migrations templates deploy 2>/dev/null --exclude=check.sh || true)
 while read -r file; do head -3 "$file" | grep -q '^//' || breach "$file: the purpose belongs at the top of a header"; done \

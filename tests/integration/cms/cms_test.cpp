@@ -51,7 +51,7 @@ const cms::Actor actor{"test", "req-2"};
 
 }  // namespace
 
-TEST_CASE("migrator: runs once, is idempotent, notices a changed and a newer schema") {
+TEST_CASE("migrator: runs once, is idempotent, notices a changed schema and one that later releases took from") {
     const auto conninfo = test::shared_postgres().create_database();
     const auto first = cms::migrate(conninfo, "toygres_cms");
     REQUIRE(first);
@@ -59,15 +59,25 @@ TEST_CASE("migrator: runs once, is idempotent, notices a changed and a newer sch
     CHECK(cms::migrate(conninfo, "toygres_cms")->applied == 0);
     CHECK(cms::migrate(conninfo, "another_schema")->applied == first->applied);
     pqxx::connection direct(conninfo);
-    {
+    const auto note = [&](const std::string& values) {
         pqxx::work work(direct);
-        work.exec("INSERT INTO toygres_cms.schema_migrations VALUES (9999, '9999_future.sql', 'x')");
+        work.exec("INSERT INTO toygres_cms.schema_migrations VALUES " + values);
         work.commit();
-    }
-    CHECK(cms::migrate(conninfo, "toygres_cms").error().code == "schema_too_new");
+    };
+    note("(9998, '9998_future.sql', 'x')");
+    const auto ahead = cms::migrate(conninfo, "toygres_cms");
+    REQUIRE(ahead);
+    CHECK(ahead->applied == 0);
+    CHECK(ahead->version == 9998);
+    note("(9999, '9999_contract_past.sql', 'x')");
+    const auto taken_from = cms::migrate(conninfo, "toygres_cms").error();
+    CHECK(taken_from.code == "schema_too_new");
+    CHECK(taken_from.message.contains("9999_contract_past.sql"));
     {
         pqxx::work work(direct);
-        work.exec("UPDATE toygres_cms.schema_migrations SET sha256 = 'other' WHERE number = 1");
+        work.exec(
+            "DELETE FROM toygres_cms.schema_migrations WHERE number = 9999; "
+            "UPDATE toygres_cms.schema_migrations SET sha256 = 'other' WHERE number = 1");
         work.commit();
     }
     CHECK(cms::migrate(conninfo, "toygres_cms").error().code == "migration_changed");
