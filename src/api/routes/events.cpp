@@ -1,5 +1,6 @@
 #include "cms/events.hpp"
 
+#include "api/feed.hpp"
 #include "api/route.hpp"
 #include "base/crypto.hpp"
 
@@ -16,11 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using asio::experimental::awaitable_operators::operator||;
 
-constexpr auto poll_interval = 500ms;
 constexpr auto heartbeat_interval = 15s;
-// An entry becomes visible with its transaction, dated earlier: look so far back every time.
-constexpr auto look_back = 10s;
-constexpr int batch_max = 1000;
 
 std::int64_t micros(std::chrono::microseconds d) { return d.count(); }
 
@@ -37,11 +34,12 @@ std::int64_t resume_point(const Call& call) {
     return error == std::errc() && at_us > 0 ? at_us : 0;
 }
 
-// false once there is nobody to wait for.
-asio::awaitable<bool> pause_or_closed(Call& call, std::chrono::milliseconds time) {
+// Until there is something new since `seen`, or it is time to look all the same. false: there is nobody to wait for.
+asio::awaitable<bool> wait_for_news(Call& call, Feed& feed, std::int64_t seen, std::chrono::milliseconds time) {
+    if (feed.version() != seen) co_return true;
     asio::steady_timer timer(call.services().io, time);
-    const auto ended = co_await (timer.async_wait(use) || call.exchange().closed());
-    co_return ended.index() == 0;
+    const auto ended = co_await (feed.changed() || timer.async_wait(use) || call.exchange().closed());
+    co_return ended.index() != 2;
 }
 
 // Entries that were not sent yet, among those of the last moments.
@@ -52,7 +50,7 @@ class Cursor {
             sent_.emplace(id.substr(std::min(id.find('-'), id.size() - 1) + 1), resumed_us_);
     }
 
-    std::int64_t since_us() const { return std::max(position_us_ - micros(look_back), resumed_us_); }
+    std::int64_t since_us() const { return std::max(position_us_ - micros(timeline_look_back), resumed_us_); }
     bool is_new(const cms::TimedEntry& item) {
         if (!sent_.emplace(digest_of(item), item.at_us).second) return false;
         position_us_ = std::max(position_us_, item.at_us);
@@ -77,10 +75,12 @@ std::string sse(const cms::TimedEntry& item) {
 asio::awaitable<void> follow(Call& call, const cms::Instance& instance) {
     co_await call.begin_stream({{"Content-Type", "text/event-stream"}});
     Cursor cursor(call);
+    const auto feed = Feed::of(call.services().io.get_executor(), call.services().pool, instance.id);
     auto last_write = std::chrono::steady_clock::now();
     for (bool deleted = false;;) {
+        const auto seen = feed->version();
         const auto batch = co_await query(call.services().pool, [&](pg::Connection& db) {
-            return cms::timeline_since(db, instance.id, cursor.since_us(), batch_max);
+            return cms::timeline_since(db, instance.id, cursor.since_us(), timeline_batch_max);
         });
         std::string text;
         if (batch) {
@@ -94,14 +94,15 @@ asio::awaitable<void> follow(Call& call, const cms::Instance& instance) {
             co_await call.exchange().write("event: end\ndata: {}\n\n");
             co_return;
         }
-        if (text.empty() && std::chrono::steady_clock::now() - last_write > heartbeat_interval)
+        if (text.empty() && std::chrono::steady_clock::now() - last_write >= heartbeat_interval)
             text = ": still here\n\n";
         if (!text.empty()) {
             last_write = std::chrono::steady_clock::now();
             if (!co_await call.exchange().write(text)) co_return;
             continue;
         }
-        if (!co_await pause_or_closed(call, poll_interval)) co_return;
+        const auto patience = batch ? std::chrono::milliseconds(heartbeat_interval) : timeline_poll_interval;
+        if (!co_await wait_for_news(call, *feed, seen, patience)) co_return;
         const auto now = co_await query(call.services().pool,
                                         [&](pg::Connection& db) { return cms::get_instance(db, instance.id); });
         deleted = now && now->state == "deleted";
