@@ -71,6 +71,14 @@ void keep_memory_small() {
     ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }
 
+// Half of the files that there may be; the rest is for the sessions to a fleet.
+std::size_t connections_max() {
+    constexpr rlim_t most = 16'384;
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 512;
+    return std::min(most, files.rlim_cur / 2);
+}
+
 // Waits for the database as long as nobody says stop; SIGTERM still has its default action here.
 Result<void> bring_schema_up(const ServerConfig& config) {
     for (bool told = false;; std::this_thread::sleep_for(retry_interval)) {
@@ -230,6 +238,7 @@ class Server {
                 {.address = config.listen_address,
                  .port = config.listen_port,
                  .tls = tls_,
+                 .connections_max = connections_max(),
                  .error_page = [this](int status, std::string_view detail) { return api_.error_page(status, detail); }},
                 [this](http::Exchange& exchange) { return api_.handle(exchange); }),
           signals_(io_, SIGTERM, SIGINT),
