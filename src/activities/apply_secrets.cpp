@@ -26,22 +26,26 @@ asio::awaitable<ApplySecrets::Output> apply(InstanceServices& services, Instance
         if (const auto sealed = value_or_raise(co_await cms::get_sealed(*lease, in.instance, "superuser_password")))
             password = value_or_raise(services.sealer.open(*sealed, in.k8s_name));
     }
-    const auto spec = services.spec(in);
+    co_return ApplySecrets::Output{co_await create_secrets(services, services.spec(in), std::move(password))};
+}
+
+}  // namespace
+
+asio::awaitable<int> create_secrets(InstanceServices& services, kube::InstanceSpec spec,
+                                    std::optional<Secret> password) {
     const auto objects = value_or_raise(kube::secret_objects(
         services.templates, spec, kube::make_secrets(spec, std::move(password), co_await present_ca(services, spec))));
-    ApplySecrets::Output out{0};
+    int created = 0;
     for (const auto& object : objects) {
         auto made = co_await services.kube.create(object);
         if (made)
-            ++out.created;
+            ++created;
         else if (made.error().code != "kube_already_exists")
             throw ErrorException(made.error());
         crash_point("effect.apply");
     }
-    co_return out;
+    co_return created;
 }
-
-}  // namespace
 
 asio::awaitable<ApplySecrets::Output> ApplySecrets::run(runtime::ActivityContext& ctx, Input in) {
     co_return co_await telling_trouble(ctx, apply(ctx.service<InstanceServices>(), std::move(in)));

@@ -3,6 +3,8 @@
 #pragma once
 #include "activities/instance_ref.hpp"
 #include "base/json.hpp"
+#include "base/secret.hpp"
+#include "kube/manifests.hpp"
 #include "runtime/host/activity_context.hpp"
 
 #include <optional>
@@ -10,6 +12,8 @@
 #include <vector>
 
 namespace toygres::activities {
+
+class InstanceServices;
 
 struct ApplySecrets {
     static constexpr std::string_view name = "apply_secrets";
@@ -20,5 +24,9 @@ struct ApplySecrets {
     static asio::awaitable<Output> run(runtime::ActivityContext& ctx, Input in);
 };
 BOOST_DESCRIBE_STRUCT(ApplySecrets::Output, (), (created))
+
+// Makes those of the Secrets that are missing, with this password or a new one: how many.
+asio::awaitable<int> create_secrets(InstanceServices& services, kube::InstanceSpec spec,
+                                    std::optional<Secret> password);
 
 }  // namespace toygres::activities

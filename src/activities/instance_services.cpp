@@ -33,7 +33,7 @@ std::string conninfo_quoted(std::string_view value) {
 InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& cluster,
                                    const kube::Templates& manifests, const Sealer& seal, runtime::Client& client,
                                    std::string agent_image, std::optional<std::string> storage_class,
-                                   std::string scratch_directory)
+                                   std::string scratch_directory, std::string installation)
     : pool(std::move(db)),
       log_ins(cluster.executor(), log_ins_max),
       kube(cluster),
@@ -44,6 +44,7 @@ InstanceServices::InstanceServices(std::shared_ptr<pg::Pool> db, kube::Client& c
       agent_image_(std::move(agent_image)),
       storage_class_(std::move(storage_class)),
       scratch_(std::move(scratch_directory)),
+      installation_(std::move(installation)),
       agents_(cluster.executor(), cluster),
       pods_(cluster) {
     std::filesystem::create_directories(scratch_);
@@ -90,6 +91,7 @@ kube::InstanceSpec InstanceServices::spec(const InstanceShape& shape, const Json
     out.agent_image = agent_image_;
     out.storage_class = out.placement->storage_class ? out.placement->storage_class : storage_class_;
     out.resources = out.placement->resources;
+    if (!installation_.empty()) out.installation = installation_;
     return out;
 }
 

@@ -34,7 +34,8 @@ class InstanceServices {
   public:
     InstanceServices(std::shared_ptr<pg::Pool> pool, kube::Client& kube, const kube::Templates& templates,
                      const Sealer& sealer, runtime::Client& orchestrations, std::string agent_image,
-                     std::optional<std::string> storage_class, std::string scratch_directory);
+                     std::optional<std::string> storage_class, std::string scratch_directory,
+                     std::string installation = {});
     ~InstanceServices();
 
     // From the Service and the Secrets, kept for a while; forget() after a failed connection. Errors: those of the
@@ -59,6 +60,9 @@ class InstanceServices {
     // Posts an alert to the webhook of this server; none: there is none.
     std::function<asio::awaitable<Result<void>>(Json alert)> post_alert;
 
+    // The id of this control plane, which objects carry as a label; empty: not known.
+    const std::string& installation() const { return installation_; }
+
     std::shared_ptr<pg::Pool> pool;
     KeptSessions sessions;  // of the monitors
     // For whoever logs in to an instance. A log-in is work for this thread, mostly; begun all at once, none of a
@@ -76,6 +80,7 @@ class InstanceServices {
     std::string agent_image_;
     std::optional<std::string> storage_class_;
     std::string scratch_;  // CA files for libpq
+    std::string installation_;
     std::map<std::string, InstanceEndpoint> endpoints_;
     kube::Agents agents_;
     kube::Pods pods_;

@@ -17,6 +17,7 @@
 #include "activities/record_health.hpp"
 #include "activities/remove_object.hpp"
 #include "activities/renew_certificates.hpp"
+#include "activities/repair_drift.hpp"
 #include "activities/rotate_password.hpp"
 #include "activities/tell_people.hpp"
 #include "activities/test_connection.hpp"
@@ -33,10 +34,13 @@ void register_activities(runtime::ActivityRegistry& registry) {
     registry.add<CancelOrchestration>();
     registry.add<CheckHealth>();
     registry.add<DeployPostgres>();
+    registry.add<FindDrift>();
     registry.add<ListObjects>();
     registry.add<PostAlert>();
     registry.add<RemoveObject>();
+    registry.add<RemoveOrphan>();
     registry.add<RenewCertificates>();
+    registry.add<RestoreObject>();
     registry.add<RotateRole>();
     registry.add<RotateSecret>();
     registry.add<TestConnection>();
@@ -44,7 +48,9 @@ void register_activities(runtime::ActivityRegistry& registry) {
     registry.add<WaitForReady>();
     registry.add<WatchInstance>();
     registry.add_step<AdvanceReplication>();
+    registry.add_step<BeginRepair>();
     registry.add_step<EndOperation>();
+    registry.add_step<EndRepair>();
     registry.add_step<FailOperation>();
     registry.add_step<KeepHouse>();
     registry.add_step<MarkDeleted>();

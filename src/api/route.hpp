@@ -21,6 +21,7 @@ struct Route {
 // The tables.
 std::span<const Route> audit_routes();
 std::span<const Route> instance_routes();
+std::span<const Route> drift_routes();
 std::span<const Route> event_routes();
 std::span<const Route> fleet_routes();
 std::span<const Route> log_routes();
@@ -29,6 +30,7 @@ std::span<const Route> operation_routes();
 std::span<const Route> orchestration_routes();
 std::span<const Route> replication_routes();
 std::span<const Route> schedule_routes();
+std::span<const Route> stats_routes();
 std::span<const Route> system_routes();
 std::span<const Route> token_routes();
 // All of them.

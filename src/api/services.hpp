@@ -39,6 +39,10 @@ struct ApiServices {
     std::function<asio::awaitable<std::map<std::string, ha::AgentStatus>>(std::string k8s_name, std::string ns,
                                                                           std::vector<std::string> members)>
         ask_members;
+    // What cluster and CMS differ in: an array of activities::DriftFinding. Errors are thrown.
+    std::function<asio::awaitable<Json>(std::chrono::milliseconds grace, bool remove_volumes)> find_drift{};
+    // What the runtime of this process holds, see runtime::Host::view().
+    std::function<Json(const std::string& id_prefix, std::size_t most)> view_runtime{};
     // Whether this release has orchestrations of that type.
     std::function<bool(const std::string& type)> knows_orchestration;
 };

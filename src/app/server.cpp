@@ -1,5 +1,6 @@
 #include "app/server.hpp"
 
+#include "activities/drift.hpp"
 #include "activities/instance_services.hpp"
 #include "activities/registry.hpp"
 #include "api/api.hpp"
@@ -15,6 +16,7 @@
 #include "base/seal_keys.hpp"
 #include "cms/audit.hpp"
 #include "cms/migrator.hpp"
+#include "cms/drift.hpp"
 #include "cms/sealed.hpp"
 #include "cms/tokens.hpp"
 #include "http/server.hpp"
@@ -135,6 +137,27 @@ Result<void> keep_first_token(const ServerConfig& config, const Secret& token) {
 }
 
 asio::awaitable<void> keep_supervisor(rt::Client& client, rt::Clock& clock) {
+asio::awaitable<Result<std::string>> read_id(std::string database_url, std::string schema) {
+    auto connection = co_await pg::Connection::connect(database_url, schema, "toygres", 10s);
+    if (!connection) co_return std::unexpected(std::move(connection).error());
+    co_return co_await cms::get_installation(**connection);
+}
+
+// What marks objects in the cluster as this installation's own.
+Result<std::string> find_id(const ServerConfig& config) {
+    for (;; std::this_thread::sleep_for(retry_interval)) {
+        asio::io_context io;
+        Result<std::string> id;
+        asio::co_spawn(io, read_id(config.database_url, config.schema),
+                       [&](std::exception_ptr e, Result<std::string> result) {
+                           if (e) std::rethrow_exception(e);
+                           id = std::move(result);
+                       });
+        io.run();
+        if (id || !id.error().retryable()) return id;
+    }
+}
+
     const auto executor = co_await asio::this_coro::executor;
     rt::Pause pause(executor, clock);
     for (;;) {
@@ -198,7 +221,7 @@ asio::awaitable<void> keep_audit(std::shared_ptr<pg::Pool> pool, rt::Clock& cloc
 class Server {
   public:
     Server(const ServerConfig& config, std::optional<http::ServerTls> tls, kube::Access access,
-           kube::Templates templates, Sealer sealer)
+           kube::Templates templates, Sealer sealer, std::string installation)
         : config_(config),
           tls_(std::move(tls)),
           templates_(std::move(templates)),
@@ -216,7 +239,8 @@ class Server {
                 {.name = config.name, .evict_every_turn = config.evict_every_turn}),
           client_(io_.get_executor(), store_, clock_, &host_),
           instances_(pool_, kube_, templates_, sealer_, client_, config.agent_image, config.storage_class,
-                     (std::filesystem::temp_directory_path() / ("toygres-" + random_hex(12))).string()),
+                     (std::filesystem::temp_directory_path() / ("toygres-" + random_hex(12))).string(),
+                     std::move(installation)),
           api_({.io = io_,
                 .pool = pool_,
                 .client = client_,
@@ -233,6 +257,10 @@ class Server {
                         return instances_.ask_members({"", std::move(k8s_name), std::move(ns)}, std::move(members));
                     },
                 .knows_orchestration =
+                .find_drift = [this](std::chrono::milliseconds grace,
+                                     bool remove_volumes) { return find_drift({grace, remove_volumes}); },
+                .view_runtime = [this](const std::string& id_prefix,
+                                       std::size_t most) { return host_.view(id_prefix, most); },
                     [this](const std::string& type) { return orchestrations_.latest(type) != nullptr; }}),
           http_(io_,
                 {.address = config.listen_address,
@@ -297,6 +325,10 @@ class Server {
                              {{"code", version.error().code}, {"message", version.error().message}});
             if (reachable != cluster_reachable_ && reachable) log::info("cluster.reached");
             cluster_reachable_ = reachable;
+    asio::awaitable<Json> find_drift(activities::DriftPolicy policy) {
+        co_return encode(co_await activities::find_drift(instances_, config_.ns, policy));
+    }
+
             metrics::gauge("toygres_kube_up", "1 while the Kubernetes API answers").Set(reachable ? 1 : 0);
             metrics::gauge("toygres_runtime_live_orchestrations", "Open orchestrations in the memory of this process")
                 .Set(static_cast<double>(host_.live_count()));
@@ -460,7 +492,10 @@ int start(ServerConfig config) {
         if (auto up = bring_schema_up(config); !up) return cannot_start(up.error());
     if (*installation)
         if (auto kept = keep_first_token(config, (*installation)->api_token); !kept) return cannot_start(kept.error());
-    Server server(config, *std::move(tls), *std::move(access), *std::move(templates), *std::move(sealer));
+    auto id = find_id(config);
+    if (!id) return cannot_start(id.error());
+    Server server(config, *std::move(tls), *std::move(access), *std::move(templates), *std::move(sealer),
+                  *std::move(id));
     server.run();
     return 0;
 }

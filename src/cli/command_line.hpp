@@ -53,6 +53,8 @@ struct CommandLine {
     ScheduleOptions schedule{};
     LoginOptions login{};
     LogLevelOptions log_level{};
+    DriftOptions drift{};
+    StatsOptions stats{};
     std::string context_name{};
 };
 

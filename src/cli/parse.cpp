@@ -324,6 +324,21 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
     operation_verb->add_option("--state", o.state)
         ->check(CLI::IsMember({"running", "succeeded", "failed", "cancelled"}));
     add_wait(operation_verb, o.wait, o.timeout);
+void add_insight_verbs(CLI::App& app, CommandLine& line) {
+    auto* drift_verb = add(app, "drift", "Show what the cluster and the record of the instances differ in");
+    auto* repair = drift_verb->add_flag("--repair", line.drift.repair, "Mend what can be, once it is confirmed");
+    drift_verb->add_flag("-y,--yes", line.drift.yes, "Do not ask")->needs(repair);
+    drift_verb->add_flag("--remove-volumes", line.drift.remove_volumes,
+                         "Volumes of instances that are no more, too, with the data in them");
+    drift_verb->add_option("--grace", line.drift.grace, "What is younger stays: it may be on its way [10m]")
+        ->type_name("DURATION");
+    runs(drift_verb, line, &drift, line.drift);
+
+    auto* stats_verb = add(app, "stats", "Show the figures of all instances and of what is being done");
+    stats_verb->add_flag("-w,--watch", line.stats.watch, "Show it again and again, as it changes");
+    runs(stats_verb, line, &stats, line.stats);
+}
+
     runs(operation_verb, line, &operation, o);
 
     add_orchestration_verbs(app, line);
@@ -347,6 +362,7 @@ void add_context_verbs(CLI::App& app, CommandLine& line) {
     login_verb->add_option("--name", line.login.name, "Of the context [the host]");
     login_verb->add_flag("--token-stdin", line.login.token_stdin, "Read the token from the standard input");
     login_verb->callback(
+    add_insight_verbs(app, line);
         [&line] { line.print = [&line](Console& console) { return login(console, line.login, line.connection); }; });
 
     auto* group = add(app, "context", "Servers that were logged in to")->alias("contexts");

@@ -16,6 +16,7 @@ Json labels_of(const InstanceSpec& spec, std::optional<std::int64_t> member = st
                    {"app.kubernetes.io/part-of", "toygres"},
                    {"toygres.io/instance", spec.k8s_name}};
     if (member) labels["toygres.io/member"] = member_name(spec.k8s_name, *member);
+    if (spec.installation) labels[std::string(installation_label)] = *spec.installation;
     return labels;
 }
 

@@ -32,14 +32,15 @@ struct InstanceSpec {
     std::optional<std::string> storage_class;      // default: the cluster's default class
     std::optional<std::string> image_pull_policy;  // default IfNotPresent
     std::optional<std::vector<std::string>> image_pull_secrets;
-    std::optional<Resources> resources;  // default of each: 100m and 256Mi requested, no limit
-    std::optional<std::string> zone;     // of the nodes that a member may run on; default: any
-    std::optional<Placement> placement;  // but for its classes of storage and its resources, which are above
+    std::optional<Resources> resources;       // default of each: 100m and 256Mi requested, no limit
+    std::optional<std::string> zone;          // of the nodes that a member may run on; default: any
+    std::optional<Placement> placement;       // but for its classes of storage and its resources, which are above
+    std::optional<std::string> installation;  // id of the control plane that the objects belong to
 };
 BOOST_DESCRIBE_STRUCT(InstanceSpec, (),
                       (name, instance_id, k8s_name, ns, postgres_version, storage_gb, members, service_type,
                        agent_image, postgres_image, storage_class, image_pull_policy, image_pull_secrets, resources,
-                       zone, placement))
+                       zone, placement, installation))
 
 // What goes into the Secrets. Never stored anywhere but there.
 struct InstanceSecrets {
@@ -77,6 +78,8 @@ std::string instance_selector(const std::string& k8s_name);
 std::string managed_selector();
 std::string member_selector(const std::string& k8s_name, std::int64_t member);
 inline constexpr std::string_view role_label = "toygres.io/role";
+// On everything but what releases without it have made.
+inline constexpr std::string_view installation_label = "toygres.io/installation";
 // Merge patch for a pod: sets the role label, or removes it for Role::none.
 Json role_label_patch(ha::Role role);
 

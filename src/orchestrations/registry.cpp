@@ -5,6 +5,7 @@
 #include "orchestrations/health_check.hpp"
 #include "orchestrations/keep_certificates.hpp"
 #include "orchestrations/post_alert.hpp"
+#include "orchestrations/repair_drift.hpp"
 #include "orchestrations/rotate_password.hpp"
 #include "orchestrations/supervisor.hpp"
 #include "orchestrations/verify_replication.hpp"
@@ -19,6 +20,7 @@ void register_orchestrations(runtime::OrchestrationRegistry& registry) {
     registry.add<HealthCheck>();
     registry.add<KeepCertificates>();
     registry.add<PostAlert>();
+    registry.add<RepairDrift>();
     registry.add<RotatePassword>();
     registry.add<runtime::Schedule>();
     registry.add<Supervisor>();

@@ -74,6 +74,24 @@ TEST_CASE("golden histories of this release", "[.][golden]") {
     record(stack, "delete_instance", "delete-" + alone.k8s_name(), "single");
 }
 
+TEST_CASE("golden history of a repair of this release", "[.][golden][drift]") {
+    Stack stack;
+    stack.up();
+    const Replicated alone(stack, "alone", {{"replication", false}});
+    const auto kubectl = fmt::format("KUBECONFIG={} kubectl ", stack.kubeconfig());
+    const auto labels = "app.kubernetes.io/managed-by=toygres toygres.io/instance=ghost toygres.io/installation=" +
+                        stack.value("SELECT id FROM installation");
+    REQUIRE(shell(kubectl + "create configmap ghost && " + kubectl + "label configmap ghost " + labels).code == 0);
+    REQUIRE(shell(kubectl + "delete service " + alone.k8s_name() + "-ro").code == 0);
+    REQUIRE(stack.cli("orchestrations pause supervisor").code == 0);
+    REQUIRE(stack.cli("orchestrations terminate " + alone.monitor() + " --reason golden --yes").code == 0);
+    REQUIRE(eventually([&] { return stack.cli("drift").output.contains("monitor_missing"); }));
+    const auto repaired = stack.cli("drift --repair --grace 0s --yes");
+    INFO(repaired.output);
+    REQUIRE(repaired.code == 0);
+    record(stack, "repair_drift", "repair-drift", "three-actions");
+}
+
 // By itself: it needs no instance.
 TEST_CASE("golden history of a schedule of this release", "[.][golden][schedules]") {
     Stack stack;

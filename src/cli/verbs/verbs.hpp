@@ -279,6 +279,20 @@ int list_contexts(Console& console, Format format);
 int use_context(Console& console, const std::string& name);
 int delete_context(Console& console, const std::string& name);
 
+struct DriftOptions {
+    bool repair;
+    bool yes;
+    bool remove_volumes;
+    std::string grace;  // "10m"; empty: the server's
+};
+// What cluster and CMS differ in; with `repair` it is mended, once that is confirmed.
+int drift(Session& session, const DriftOptions& options);
+
+struct StatsOptions {
+    bool watch;
+};
+int stats(Session& session, const StatsOptions& options);
+
 struct LogLevelOptions {
     std::string level;  // empty: show it
 };

@@ -54,6 +54,9 @@ class Host {
     std::size_t live_count() const { return live_.size(); }
     std::size_t stuck_count() const;
     std::int64_t worker() const { return worker_; }
+    // What it holds now: shards, queues, and the first so many of the orchestrations whose id begins so, each with what
+    // it waits for and since when.
+    Json view(const std::string& id_prefix, std::size_t most) const;
     // False while the database is away, or has not renewed the leases in time.
     bool healthy() const { return healthy_ && clock_.uptime() - renewed_at_ < options_.lease; }
 
@@ -123,6 +126,7 @@ class Host {
     void record(Computed& out, Live& live, Execution& execution, std::int64_t first_event);
     void end_execution(Computed& out, Live& live);
     void add_messages(Computed& out, Live& live, Execution& execution);
+    void note_end(Computed& out, const Live& live, Status status, const Json& error) const;
     static std::chrono::milliseconds patience_of(const Computed& computed);
     void commit(const LivePtr& live, Computed computed);
     void committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt);

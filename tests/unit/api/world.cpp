@@ -53,6 +53,10 @@ World::World(const std::string& kubernetes, std::vector<kube::Permission> permis
            .permissions = std::move(permissions),
            .postgres_versions = {"14", "15"},
            .readiness = [this] { return readiness; },
+           .find_drift = [this](std::chrono::milliseconds, bool) -> asio::awaitable<Json> { co_return drift; },
+           .view_runtime = [](const std::string& id_prefix, std::size_t most) -> Json {
+               return {{"id_prefix", id_prefix}, {"most", most}};
+           },
            .knows_orchestration =
                [](const std::string& type) { return type == "verify_replication" || type == "child"; }}) {
     http::ServerOptions options;

@@ -43,6 +43,7 @@ struct World {
     kube::Client kube;
     Sealer sealer;
     api::Readiness readiness{true, true, true};
+    Json drift = Json::array();  // what cluster and CMS are said to differ in
     api::Api api;
     std::unique_ptr<http::Server> server;
     std::unique_ptr<http::Client> http;

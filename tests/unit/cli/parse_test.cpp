@@ -25,7 +25,7 @@ TEST_CASE("usage: help is exit code 0 and names the verbs") {
                              "up",      "down",   "server",    "migrate",         "manifests",
                              "token",   "audit",  "set-owner", "rotate-password", "rotate-key",
                              "version", "login",  "context",   "doctor",          "log-level",
-                             "man"})
+                             "man",     "drift",  "stats"})
         CHECK(help.out.contains(verb));
     CHECK_FALSE(help.out.contains("cluster "));
     CHECK(run_command({"create", "--help"}).out.contains("--password-stdin"));

@@ -69,7 +69,7 @@ TEST_CASE("golden: every orchestration of the product has a history, and one who
     }
     CHECK(told == static_cast<int>(golden_histories().size()));
     for (const auto* name : {"create_instance", "delete_instance", "health_check", "keep_certificates", "post_alert",
-                             "schedule", "supervisor", "verify_replication"}) {
+                             "repair_drift", "schedule", "supervisor", "verify_replication"}) {
         INFO(name);
         CHECK(registry.latest(name) != nullptr);
         CHECK(recorded.contains(name));
