@@ -38,7 +38,34 @@ class InFlight {
     }
 };
 
-void note(const Call& call, const Route* route, int status, Clock::duration took, const std::optional<Error>& failure) {
+// Of a slow call that was accepted; empty: it is none.
+std::string operation_of(const http::Response& response) {
+    constexpr std::string_view before = "/api/v1/operations/";
+    const auto location = response.headers.get("Location");
+    return location.starts_with(before) ? std::string(location.substr(before.size())) : std::string();
+}
+
+void record_span(const Call& call, const Route& route, int status, Clock::duration took, const std::string& operation,
+                 const std::optional<Error>& failure) {
+    if (!trace::enabled() || route.needs == Needs::nothing) return;
+    const auto ended = std::chrono::system_clock::now();
+    Json attributes = {{"http.request.method", call.request().method},
+                       {"http.route", route.pattern},
+                       {"http.response.status_code", status},
+                       {"toygres.request_id", call.request_id()}};
+    if (!operation.empty()) attributes["toygres.operation"] = operation;
+    trace::record({.context = call.trace(),
+                   .parent_span_id = call.caller_span(),
+                   .name = std::string(route.method) + " " + std::string(route.pattern),
+                   .kind = trace::Kind::server,
+                   .began = ended - std::chrono::duration_cast<std::chrono::system_clock::duration>(took),
+                   .ended = ended,
+                   .attributes = std::move(attributes),
+                   .error = status < 500 ? std::nullopt : std::optional(failure ? failure->code : "failed")});
+}
+
+void note(const Call& call, const Route* route, int status, Clock::duration took, const std::string& operation,
+          const std::optional<Error>& failure) {
     const auto level = status == 500                             ? log::Level::error
                        : failure && status > 500                 ? log::Level::warning
                        : route && route->needs == Needs::nothing ? log::Level::debug
@@ -49,8 +76,10 @@ void note(const Call& call, const Route* route, int status, Clock::duration took
         {"status", status},
         {"duration_ms", static_cast<double>(std::chrono::round<std::chrono::microseconds>(took).count()) / 1000},
         {"request_id", call.request_id()},
+        {"trace_id", call.trace().trace_id},
         {"caller", call.caller_name()},
         {"peer", call.request().peer}};
+    if (!operation.empty()) fields["operation"] = operation;
     if (failure) {
         fields["code"] = failure->code;
         if (status >= 500) fields["error"] = failure->message;
@@ -129,14 +158,17 @@ asio::awaitable<void> Api::handle(http::Exchange& exchange) {
         co_await audit_.end(call, *handling.audit, status, failure);
     else if (!handling.route || handling.route->needs != Needs::nothing)
         co_await audit_.refused(call, handling.route, status, failure);
+    const auto operation = operation_of(response);
     if (!call.streaming()) {
         response.headers.set("X-Request-Id", call.request_id());
+        response.headers.set("traceparent", trace::to_traceparent(call.trace()));
         response.headers.set("X-Content-Type-Options", "nosniff");
         co_await exchange.respond(std::move(response));
     }
     const auto took = Clock::now() - began;
     count(call, handling.route, status, took);
-    note(call, handling.route, status, took, failure);
+    note(call, handling.route, status, took, operation, failure);
+    if (handling.route) record_span(call, *handling.route, status, took, operation, failure);
     // A stream cut short must not look like one that is complete.
     if (failure && call.streaming()) throw ErrorException(*std::move(failure));
 }

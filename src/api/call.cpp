@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "base/crypto.hpp"
+#include "runtime/host/correlation.hpp"
 
 #include <fmt/format.h>
 
@@ -96,6 +97,9 @@ Call::Call(http::Exchange& exchange, const ApiServices& services) : exchange_(ex
     const auto& headers = request().headers;
     const auto wanted = headers.get("X-Request-Id");
     request_id_ = is_sane_id(wanted, "._:-") ? std::string(wanted) : random_hex(16);
+    const auto caller = trace::parse_traceparent(headers.get("traceparent"));
+    trace_ = trace::begin(caller);
+    if (caller) caller_span_ = caller->span_id;
     auto target = http::Target::parse(request().target);
     if (!target) return;
     target_ = *std::move(target);
@@ -103,6 +107,12 @@ Call::Call(http::Exchange& exchange, const ApiServices& services) : exchange_(ex
     target_usable_ = is_clean_text(target_.path) && std::ranges::all_of(target_.query, [](const auto& pair) {
                          return is_clean_text(pair.first) && is_clean_text(pair.second);
                      });
+}
+
+Json Call::correlated(Json tags) const {
+    tags.emplace(runtime::request_tag, request_id_);
+    tags.emplace(runtime::traceparent_tag, trace::to_traceparent(trace_));
+    return tags;
 }
 
 void Call::check_target() const {
@@ -205,6 +215,7 @@ std::optional<std::string> Call::idempotency_key() const {
 
 asio::awaitable<void> Call::begin_stream(http::Headers headers) {
     headers.set("X-Request-Id", request_id_);
+    headers.set("traceparent", trace::to_traceparent(trace_));
     headers.set("Cache-Control", "no-store");
     streaming_ = true;
     return exchange_.begin_stream(200, std::move(headers));

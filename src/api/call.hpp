@@ -7,6 +7,7 @@
 #include "api/services.hpp"
 #include "cms/instances.hpp"
 #include "http/server.hpp"
+#include "trace/trace.hpp"
 
 #include <map>
 #include <optional>
@@ -26,6 +27,13 @@ class Call {
     const ApiServices& services() const { return services_; }
     // The caller's X-Request-Id if it is a sane one, else a new one.
     const std::string& request_id() const { return request_id_; }
+    // Of the trace that the caller's traceparent names, else of a new one.
+    const trace::Context& trace() const { return trace_; }
+    // The span that it came from; empty: none.
+    const std::string& caller_span() const { return caller_span_; }
+    // With what the orchestration that is started by this call needs to be told from others in logs and traces: its
+    // tags, beside those that are given.
+    Json correlated(Json tags) const;
     // Of the path, percent-decoded one by one: a name may hold a slash.
     const std::vector<std::string>& segments() const { return segments_; }
     // invalid/"invalid_target": not a path, or bytes in it that no name of ours can have.
@@ -80,6 +88,8 @@ class Call {
     http::Exchange& exchange_;
     const ApiServices& services_;
     std::string request_id_;
+    trace::Context trace_;
+    std::string caller_span_;
     http::Target target_;
     std::vector<std::string> segments_;
     bool target_usable_ = false;

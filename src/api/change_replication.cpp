@@ -83,7 +83,7 @@ asio::awaitable<Result<std::string>> accept_verification(pg::Connection& tx, con
              .input = encode(VerifyReplication::Input{.instance = {instance->id, instance->k8s_name, instance->ns},
                                                       .operation = attempt.operation,
                                                       .timeout_ms = timeout.count()}),
-             .tags = {{"instance", name}, {"operation", attempt.operation}}});
+             .tags = call.correlated({{"instance", name}, {"operation", attempt.operation}})});
     if (!started) co_return std::unexpected(std::move(started).error());
     co_return attempt.operation;
 }

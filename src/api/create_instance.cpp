@@ -99,7 +99,7 @@ asio::awaitable<Result<std::string>> accept_creation(pg::Connection& tx, const C
                                                    .check_interval_ms = interval_ms,
                                                    .members = wish.members,
                                                    .replication_mode = wish.replication_mode}),
-             .tags = {{"instance", wish.name}, {"operation", attempt.operation}}});
+             .tags = call.correlated({{"instance", wish.name}, {"operation", attempt.operation}})});
     if (!started) co_return std::unexpected(std::move(started).error());
     co_return attempt.operation;
 }

@@ -26,15 +26,15 @@ asio::awaitable<Result<std::string>> accept_deletion(pg::Connection& tx, const C
                                                         .request_digest = attempt.digest});
     if (!recorded) co_return std::unexpected(std::move(recorded).error());
     using orchestrations::DeleteInstance;
-    auto started =
-        co_await runtime::Client::start_in(tx, {.id = orchestration,
-                                                .name = std::string(DeleteInstance::name),
-                                                .input = encode(DeleteInstance::Input{.instance = instance->id,
-                                                                                      .operation = attempt.operation,
-                                                                                      .k8s_name = instance->k8s_name,
-                                                                                      .ns = instance->ns}),
-                                                .on_conflict = runtime::OnConflict::replace_terminal,
-                                                .tags = {{"instance", name}, {"operation", attempt.operation}}});
+    auto started = co_await runtime::Client::start_in(
+        tx, {.id = orchestration,
+             .name = std::string(DeleteInstance::name),
+             .input = encode(DeleteInstance::Input{.instance = instance->id,
+                                                   .operation = attempt.operation,
+                                                   .k8s_name = instance->k8s_name,
+                                                   .ns = instance->ns}),
+             .on_conflict = runtime::OnConflict::replace_terminal,
+             .tags = call.correlated({{"instance", name}, {"operation", attempt.operation}})});
     if (!started) co_return std::unexpected(std::move(started).error());
     auto noted = co_await cms::set_orchestrations(tx, instance->id, orchestration, std::nullopt);
     if (!noted) co_return std::unexpected(std::move(noted).error());

@@ -35,7 +35,7 @@ asio::awaitable<Result<std::string>> accept_rotation(pg::Connection& tx, const C
              .name = std::string(RotatePassword::name),
              .input = encode(RotatePassword::Input{.instance = {instance->id, instance->k8s_name, instance->ns},
                                                    .operation = attempt.operation}),
-             .tags = {{"instance", name}, {"operation", attempt.operation}}});
+             .tags = call.correlated({{"instance", name}, {"operation", attempt.operation}})});
     if (!started) co_return std::unexpected(std::move(started).error());
     co_return attempt.operation;
 }

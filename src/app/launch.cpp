@@ -46,6 +46,8 @@ int server(const cli::ServerOptions& options) {
                        .postgres_versions = options.postgres_versions,
                        .templates_directory = options.templates_directory,
                        .alert_webhook = options.alert_webhook,
+                       .otlp_endpoint = options.otlp_endpoint,
+                       .otlp_sampling = options.otlp_sampling,
                        .name = options.name,
                        .log_file = options.log_file,
                        .log_level = options.log_level,

@@ -7,6 +7,7 @@
 #include "app/installation.hpp"
 #include "app/listening.hpp"
 #include "app/manifests.hpp"
+#include "app/otlp_exporter.hpp"
 #include "app/rotate_key.hpp"
 #include "app/server_metrics.hpp"
 #include "app/webhook.hpp"
@@ -15,8 +16,8 @@
 #include "base/log.hpp"
 #include "base/seal_keys.hpp"
 #include "cms/audit.hpp"
-#include "cms/migrator.hpp"
 #include "cms/drift.hpp"
+#include "cms/migrator.hpp"
 #include "cms/sealed.hpp"
 #include "cms/tokens.hpp"
 #include "http/server.hpp"
@@ -136,7 +137,6 @@ Result<void> keep_first_token(const ServerConfig& config, const Secret& token) {
     }
 }
 
-asio::awaitable<void> keep_supervisor(rt::Client& client, rt::Clock& clock) {
 asio::awaitable<Result<std::string>> read_id(std::string database_url, std::string schema) {
     auto connection = co_await pg::Connection::connect(database_url, schema, "toygres", 10s);
     if (!connection) co_return std::unexpected(std::move(connection).error());
@@ -158,6 +158,7 @@ Result<std::string> find_id(const ServerConfig& config) {
     }
 }
 
+asio::awaitable<void> keep_supervisor(rt::Client& client, rt::Clock& clock) {
     const auto executor = co_await asio::this_coro::executor;
     rt::Pause pause(executor, clock);
     for (;;) {
@@ -256,11 +257,11 @@ class Server {
                     [this](std::string k8s_name, std::string ns, std::vector<std::string> members) {
                         return instances_.ask_members({"", std::move(k8s_name), std::move(ns)}, std::move(members));
                     },
-                .knows_orchestration =
                 .find_drift = [this](std::chrono::milliseconds grace,
                                      bool remove_volumes) { return find_drift({grace, remove_volumes}); },
                 .view_runtime = [this](const std::string& id_prefix,
                                        std::size_t most) { return host_.view(id_prefix, most); },
+                .knows_orchestration =
                     [this](const std::string& type) { return orchestrations_.latest(type) != nullptr; }}),
           http_(io_,
                 {.address = config.listen_address,
@@ -279,9 +280,17 @@ class Server {
             webhook_.emplace(io_.get_executor(), config.alert_webhook);
             instances_.post_alert = [this](Json alert) { return webhook_->post(std::move(alert)); };
         }
+        if (!config.otlp_endpoint.empty()) {
+            traces_.emplace(io_.get_executor(),
+                            OtlpOptions{.endpoint = config.otlp_endpoint,
+                                        .instance = config.name + "-" + std::to_string(::getpid())});
+            trace::enable([this](trace::Span span) { traces_->add(std::move(span)); }, config.otlp_sampling);
+        }
         declare_metrics();
         host_.on_finished = [this](const std::string& id) { client_.finished(id); };
     }
+
+    ~Server() { trace::disable(); }
 
     void run() {
         http_.start();
@@ -295,6 +304,7 @@ class Server {
         asio::co_spawn(io_, keep_certificates(client_, clock_), asio::detached);
         asio::co_spawn(io_, keep_retention(client_, clock_, config_), asio::detached);
         asio::co_spawn(io_, keep_audit(pool_, clock_, config_.keep_audit), asio::detached);
+        if (traces_) asio::co_spawn(io_, traces_->run(), asio::detached);
         asio::co_spawn(io_, watch_cluster(), asio::detached);
         asio::co_spawn(io_, follow_files(), asio::detached);
         asio::co_spawn(io_, follow_hang_ups(), asio::detached);
@@ -315,6 +325,10 @@ class Server {
                 .runtime = !draining_ && host_.owned_shards() > 0};
     }
 
+    asio::awaitable<Json> find_drift(activities::DriftPolicy policy) {
+        co_return encode(co_await activities::find_drift(instances_, config_.ns, policy));
+    }
+
     asio::awaitable<void> watch_cluster() {
         rt::Pause pause(io_.get_executor(), clock_);
         for (;;) {
@@ -325,10 +339,6 @@ class Server {
                              {{"code", version.error().code}, {"message", version.error().message}});
             if (reachable != cluster_reachable_ && reachable) log::info("cluster.reached");
             cluster_reachable_ = reachable;
-    asio::awaitable<Json> find_drift(activities::DriftPolicy policy) {
-        co_return encode(co_await activities::find_drift(instances_, config_.ns, policy));
-    }
-
             metrics::gauge("toygres_kube_up", "1 while the Kubernetes API answers").Set(reachable ? 1 : 0);
             metrics::gauge("toygres_runtime_live_orchestrations", "Open orchestrations in the memory of this process")
                 .Set(static_cast<double>(host_.live_count()));
@@ -434,6 +444,7 @@ class Server {
         co_await http_.stop(2s);
         co_await host_.stop();
         pool_->close();
+        if (traces_) co_await traces_->flush(1s);
         limit.cancel();
         io_.stop();
     }
@@ -458,6 +469,7 @@ class Server {
     rt::Client client_;
     activities::InstanceServices instances_;
     std::optional<Webhook> webhook_;
+    std::optional<OtlpExporter> traces_;
     api::Api api_;
     http::Server http_;
     asio::signal_set signals_;

@@ -28,6 +28,8 @@ struct ServerConfig {
     std::vector<std::string> postgres_versions{"13", "14", "15", "16", "17", "18"};
     std::string templates_directory{};  // empty: those of the binary
     std::string alert_webhook{};        // URL that alerts are posted to; empty: none
+    std::string otlp_endpoint{};        // URL of a collector of traces; empty: none
+    double otlp_sampling = 1;           // of the traces that begin here, 0 to 1
     std::string name = "toygres";       // of this process, in the table of workers
     std::string log_file{};             // empty: stderr
     std::string log_level = "info";

@@ -54,6 +54,12 @@ void declare_metrics() {
     for (const auto* result : {"ok", "failed"})
         metrics::counter("toygres_webhook_posts_total", "Attempts to post an alert to the webhook",
                          {{"result", result}});
+    metrics::counter("toygres_trace_spans_exported_total", "Spans that the collector has taken");
+    for (const auto* reason : {"queue_full", "refused"})
+        metrics::counter("toygres_trace_spans_dropped_total", "Spans that were not exported", {{"reason", reason}});
+    for (const auto* result : {"ok", "failed"})
+        metrics::counter("toygres_trace_exports_total", "Requests to the collector", {{"result", result}});
+    metrics::gauge("toygres_trace_queue_spans", "Spans that wait to be exported").Set(0);
     for (const auto* event : {"alert_raised", "alert_cleared", "failover_refused", "failover_begun", "switchover_begun",
                               "roles_changed", "change_of_roles_failed"})
         metrics::counter("toygres_alerts_total", "Events that people are told of", {{"event", event}});

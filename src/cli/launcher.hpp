@@ -39,6 +39,8 @@ struct ServerOptions {
     std::vector<std::string> postgres_versions;
     std::string templates_directory;  // empty: those of the binary
     std::string alert_webhook;        // empty: none
+    std::string otlp_endpoint;        // empty: no traces
+    double otlp_sampling;             // of the traces that begin here, 0 to 1
     std::string name;                 // of this process
     std::string log_file;             // empty: stderr
     std::string log_level;

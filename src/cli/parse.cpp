@@ -51,6 +51,7 @@ void add_server(CLI::App& app, CommandLine& line) {
     o.name = "toygres";
     o.log_level = "info";
     o.database_connections_max = 16;
+    o.otlp_sampling = 1;
     o.keep_executions = 3;
     o.keep_ended_days = 30;
     o.keep_audit_days = 365;
@@ -98,6 +99,13 @@ void add_server(CLI::App& app, CommandLine& line) {
     verb->add_option("--templates", o.templates_directory, "Directory of templates [those built in]");
     verb->add_option("--alert-webhook", o.alert_webhook, "URL that alerts are posted to, as JSON [none]")
         ->envname("TOYGRES_ALERT_WEBHOOK");
+    verb->add_option("--otlp-endpoint", o.otlp_endpoint,
+                     "URL of a collector that traces are sent to: OTLP over HTTP, as JSON [none]")
+        ->envname("TOYGRES_OTLP_ENDPOINT");
+    verb->add_option("--otlp-sampling", o.otlp_sampling, "Share of the traces that begin here, 0 to 1")
+        ->envname("TOYGRES_OTLP_SAMPLING")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
     verb->add_option("--name", o.name, "Of this process, in logs and the table of workers")->capture_default_str();
     verb->add_option("--log-file", o.log_file, "[stderr]");
     verb->add_option("--log-level", o.log_level)
@@ -316,14 +324,6 @@ void add_instance_verbs(CLI::App& app, CommandLine& line) {
     runs(events_verb, line, &events, line.events);
 }
 
-void add_operator_verbs(CLI::App& app, CommandLine& line) {
-    auto& o = line.operation;
-    auto* operation_verb = add(app, "operation", "Show an operation, or list them")->alias("operations");
-    operation_verb->add_option("ID", o.id, "Of the operation, or \"list\"");
-    operation_verb->add_option("--instance", o.instance, "Those of one instance");
-    operation_verb->add_option("--state", o.state)
-        ->check(CLI::IsMember({"running", "succeeded", "failed", "cancelled"}));
-    add_wait(operation_verb, o.wait, o.timeout);
 void add_insight_verbs(CLI::App& app, CommandLine& line) {
     auto* drift_verb = add(app, "drift", "Show what the cluster and the record of the instances differ in");
     auto* repair = drift_verb->add_flag("--repair", line.drift.repair, "Mend what can be, once it is confirmed");
@@ -339,6 +339,14 @@ void add_insight_verbs(CLI::App& app, CommandLine& line) {
     runs(stats_verb, line, &stats, line.stats);
 }
 
+void add_operator_verbs(CLI::App& app, CommandLine& line) {
+    auto& o = line.operation;
+    auto* operation_verb = add(app, "operation", "Show an operation, or list them")->alias("operations");
+    operation_verb->add_option("ID", o.id, "Of the operation, or \"list\"");
+    operation_verb->add_option("--instance", o.instance, "Those of one instance");
+    operation_verb->add_option("--state", o.state)
+        ->check(CLI::IsMember({"running", "succeeded", "failed", "cancelled"}));
+    add_wait(operation_verb, o.wait, o.timeout);
     runs(operation_verb, line, &operation, o);
 
     add_orchestration_verbs(app, line);
@@ -354,6 +362,7 @@ void add_insight_verbs(CLI::App& app, CommandLine& line) {
     level->add_option("LEVEL", line.log_level.level, "[shown]")
         ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}));
     runs(level, line, &log_level, line.log_level);
+    add_insight_verbs(app, line);
 }
 
 void add_context_verbs(CLI::App& app, CommandLine& line) {
@@ -362,7 +371,6 @@ void add_context_verbs(CLI::App& app, CommandLine& line) {
     login_verb->add_option("--name", line.login.name, "Of the context [the host]");
     login_verb->add_flag("--token-stdin", line.login.token_stdin, "Read the token from the standard input");
     login_verb->callback(
-    add_insight_verbs(app, line);
         [&line] { line.print = [&line](Console& console) { return login(console, line.login, line.connection); }; });
 
     auto* group = add(app, "context", "Servers that were logged in to")->alias("contexts");

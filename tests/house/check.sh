@@ -7,14 +7,14 @@ breach() { printf '%s\n' "$*"; breaches=$((breaches + 1)); }
 
 # --- who may include whom: one line per layer, the folders below src/ that it may name in an #include "…" ---------------
 declare -A MAY=(
-  [base]="base" [metrics]="metrics base" [http]="http base" [pg]="pg base"
+  [base]="base" [trace]="trace base" [metrics]="metrics base" [http]="http base" [pg]="pg base"
   [runtime/core]="runtime/core base" [runtime/store]="runtime/store runtime/core pg base"
-  [runtime/host]="runtime/host runtime/store runtime/core pg metrics base"
+  [runtime/host]="runtime/host runtime/store runtime/core pg metrics trace base"
   [runtime/schedule]="runtime/schedule runtime/host/activity_context runtime/host/client runtime/core base"
   [ha]="ha base" [kube]="kube http ha base embedded" [cms]="cms pg base embedded"
   [activities]="activities runtime/host/activity_context runtime/host/client runtime/schedule cms kube pg ha metrics base"
   [orchestrations]="orchestrations runtime/core runtime/schedule ha base activities"
-  [api]="api http runtime/host/client runtime/store/records runtime/schedule cms orchestrations kube ha pg metrics base embedded"
+  [api]="api http runtime/host/client runtime/host/correlation runtime/store/records runtime/schedule cms orchestrations kube ha pg metrics trace base embedded"
   [cli]="cli http base"
   [agent]="agent kube http ha base" [localkube]="localkube kube http base"
 )

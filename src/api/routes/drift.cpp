@@ -62,6 +62,7 @@ asio::awaitable<http::Response> post_repair(Call& call) {
          .input = encode(RepairDrift::Input{call.services().ns, grace.count(), remove_volumes, call.caller().name,
                                             call.request_id()}),
          .on_conflict = runtime::OnConflict::replace_terminal,
+         .tags = call.correlated(Json::object()),
          .request = call.request_id()}));
     call.set_object(id);
     if (!outcome.created && !outcome.repeated)

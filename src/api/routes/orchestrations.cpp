@@ -150,13 +150,13 @@ asio::awaitable<http::Response> post_orchestration(Call& call) {
     const auto on_conflict = enum_from<runtime::OnConflict>(body.on_conflict.value_or("fail"));
     if (!on_conflict)
         throw ErrorException(invalid_fields({{"on_conflict", "must be one of: fail, use_existing, replace_terminal"}}));
-    const auto outcome =
-        value_or_raise(co_await call.services().client.start({.id = body.id,
-                                                              .name = body.type,
-                                                              .input = std::move(body.input).value_or(Json()),
-                                                              .on_conflict = *on_conflict,
-                                                              .tags = std::move(body.tags).value_or(Json::object()),
-                                                              .request = body.request_id.value_or("")}));
+    const auto outcome = value_or_raise(
+        co_await call.services().client.start({.id = body.id,
+                                               .name = body.type,
+                                               .input = std::move(body.input).value_or(Json()),
+                                               .on_conflict = *on_conflict,
+                                               .tags = call.correlated(std::move(body.tags).value_or(Json::object())),
+                                               .request = body.request_id.value_or("")}));
     co_return json_response({{"id", body.id}, {"started", outcome.created}}, outcome.created ? 201 : 200);
 }
 
@@ -182,7 +182,7 @@ asio::awaitable<http::Response> post_signal(Call& call) {
          .input = std::move(start.input),
          .on_conflict = start.replace_ended.value_or(false) ? runtime::OnConflict::replace_terminal
                                                             : runtime::OnConflict::use_existing,
-         .tags = std::move(start.tags).value_or(Json::object())},
+         .tags = call.correlated(std::move(start.tags).value_or(Json::object()))},
         body.name, std::move(body.payload), key));
     co_return json_response({{"id", id}, {"signal", body.name}, {"started", outcome.created}}, 202);
 }

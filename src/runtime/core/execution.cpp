@@ -22,7 +22,10 @@ bool Execution::take(Event& arrival) {
     if (is_update && !handlers_.has_update(arrival.name)) return false;
     if (!journal_.accept(arrival)) return false;
     if (is_update) answer_ = handlers_.apply(arrival.name, arrival.payload);
-    if (!task_) start(std::move(arrival.payload));
+    if (!task_) {
+        began_at_ = arrival.at;
+        start(std::move(arrival.payload));
+    }
     for (auto handle = journal_.runnable(); handle; handle = journal_.runnable()) run(handle);
     if (!journal_.terminal() && journal_.next_position() > history_events_max) {
         journal_.emit({.kind = EventKind::failed,

@@ -41,6 +41,8 @@ class Execution {
     std::vector<Event> take_new_events() { return journal_.take_new_events(); }
     std::int64_t next_position() const { return journal_.next_position(); }
     const std::map<std::int64_t, OpenCommand>& open() const { return journal_.open(); }
+    // When it started, by its history.
+    Timestamp began_at() const { return began_at_; }
     const std::optional<Event>& terminal() const { return journal_.terminal(); }
     const Json& status() const { return journal_.status(); }
     // Why the code cannot read its input or an answer, in words; empty when it can. Then nothing it did counts.
@@ -57,6 +59,7 @@ class Execution {
     Handlers handlers_;
     OrchestrationContext context_;
     Result<Json> answer_;  // of the last update
+    Timestamp began_at_{};
     std::optional<Task<Json>> task_;
 };
 

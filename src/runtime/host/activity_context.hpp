@@ -34,6 +34,7 @@ struct ActivityIdentity {
     std::int64_t execution;
     std::int64_t event;  // position of the command
     int attempt;         // from 1
+    Json tags{};         // of the orchestration
 };
 
 class ActivityContext {

@@ -1,7 +1,9 @@
 #include "runtime/host/activity_run.hpp"
 
+#include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "metrics/metrics.hpp"
+#include "runtime/host/correlation.hpp"
 
 #include <fmt/format.h>
 
@@ -13,7 +15,7 @@ std::string ActivityContext::idempotency_key() const {
 
 ActivityRun::ActivityRun(asio::any_io_executor executor, Clock& clock, const Services& services,
                          const ActivityFunction& function, ActivityIdentity identity, Event command,
-                         Timestamp scheduled_at, Done done)
+                         Timestamp scheduled_at, Done done, std::optional<trace::Context> orchestration)
     : executor_(std::move(executor)),
       clock_(clock),
       services_(services),
@@ -22,6 +24,7 @@ ActivityRun::ActivityRun(asio::any_io_executor executor, Clock& clock, const Ser
       command_(std::move(command)),
       done_(std::move(done)),
       scheduled_at_(std::min(scheduled_at, clock.now())),
+      orchestration_(std::move(orchestration)),
       time_out_(clock.alarm()),
       silence_(clock.alarm()),
       back_off_(clock.alarm()) {
@@ -92,23 +95,25 @@ void ActivityRun::stop() {
 void ActivityRun::succeeded(int attempt, Json output) {
     if (over_ || attempt != identity_.attempt || !context_) return;
     if (payload_bytes(output) > payload_bytes_max) return failed(attempt, payload_too_large());
-    count_attempt("ok");
+    observe_attempt(std::nullopt);
     finish({.kind = EventKind::activity_completed, .of = identity_.event, .payload = std::move(output)});
 }
 
 void ActivityRun::failed(int attempt, Error error) {
     if (over_ || attempt != identity_.attempt || !context_) return;
     const auto self = shared_from_this();
-    count_attempt("failed");
+    observe_attempt(error);
     cancel_attempt();
     failures_.push_back({{"attempt", attempt}, {"at", format_rfc3339(clock_.now())}, {"error", to_json_value(error)}});
     if (failures_.size() > 20) failures_.erase(failures_.begin() + 1);  // the first and the latest tell the story
-    log::info("activity.attempt_failed", {{"orchestration", identity_.orchestration},
-                                          {"execution", identity_.execution},
-                                          {"activity", command_.name},
-                                          {"attempt", attempt},
-                                          {"code", error.code},
-                                          {"message", error.message}});
+    Json fields = {{"orchestration", identity_.orchestration},
+                   {"execution", identity_.execution},
+                   {"activity", command_.name},
+                   {"attempt", attempt},
+                   {"code", error.code},
+                   {"message", error.message}};
+    correlate(fields, identity_.tags);
+    log::write(log::Level::info, "activity.attempt_failed", fields);
     const bool more = error.retryable() && (policy_.attempts == 0 || attempt < policy_.attempts) &&
                       std::ranges::find(policy_.non_retryable, error.code) == policy_.non_retryable.end();
     auto delay = delay_before(policy_, attempt + 1);
@@ -128,13 +133,26 @@ void ActivityRun::failed(int attempt, Error error) {
     finish({.kind = EventKind::activity_failed, .of = identity_.event, .payload = to_json_value(error)});
 }
 
-void ActivityRun::count_attempt(const char* outcome) const {
+void ActivityRun::observe_attempt(const std::optional<Error>& error) const {
+    const auto took = clock_.uptime() - attempt_began_;
     metrics::counter("toygres_runtime_activity_attempts_total", "Attempts of activities",
-                     {{"activity", command_.name}, {"outcome", outcome}})
+                     {{"activity", command_.name}, {"outcome", error ? "failed" : "ok"}})
         .Increment();
     metrics::seconds("toygres_runtime_activity_seconds", "Duration of an attempt of an activity",
                      {{"activity", command_.name}})
-        .Observe(std::chrono::duration<double>(clock_.uptime() - attempt_began_).count());
+        .Observe(std::chrono::duration<double>(took).count());
+    if (!orchestration_) return;
+    trace::record({.context = {orchestration_->trace_id, random_hex(16), orchestration_->sampled},
+                   .parent_span_id = orchestration_->span_id,
+                   .name = command_.name,
+                   .began = clock_.now() - took,
+                   .ended = clock_.now(),
+                   .attributes = {{"toygres.kind", "activity"},
+                                  {"toygres.orchestration", identity_.orchestration},
+                                  {"toygres.execution", identity_.execution},
+                                  {"toygres.event", identity_.event},
+                                  {"toygres.attempt", identity_.attempt}},
+                   .error = error ? std::optional(error->code) : std::nullopt});
 }
 
 void ActivityRun::finish(Event outcome) {

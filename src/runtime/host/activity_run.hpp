@@ -3,6 +3,7 @@
 #include "runtime/core/event.hpp"
 #include "runtime/host/activity_context.hpp"
 #include "runtime/host/clock.hpp"
+#include "trace/trace.hpp"
 
 #include <memory>
 
@@ -15,7 +16,7 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
 
     ActivityRun(asio::any_io_executor executor, Clock& clock, const Services& services,
                 const ActivityFunction& function, ActivityIdentity identity, Event command, Timestamp scheduled_at,
-                Done done);
+                Done done, std::optional<trace::Context> orchestration = std::nullopt);
 
     void start();
     // The result is not wanted any more: stop token, cancellation of the coroutine; done is not called.
@@ -29,7 +30,7 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
     void succeeded(int attempt, Json output);
     void failed(int attempt, Error error);
     void finish(Event outcome);
-    void count_attempt(const char* outcome) const;
+    void observe_attempt(const std::optional<Error>& error) const;
 
     asio::any_io_executor executor_;
     Clock& clock_;
@@ -40,7 +41,8 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
     RetryPolicy policy_;
     Done done_;
     Timestamp scheduled_at_;
-    std::chrono::milliseconds attempt_began_{0};  // by the clock's uptime
+    std::chrono::milliseconds attempt_began_{0};   // by the clock's uptime
+    std::optional<trace::Context> orchestration_;  // whose span the attempts' are below; none: nobody traces
     Json failures_ = Json::array();
     Json heartbeat_;
     std::unique_ptr<Alarm> time_out_;

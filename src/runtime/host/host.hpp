@@ -73,6 +73,7 @@ class Host {
         // For when the database refuses it: what it takes in, and the row before it continued as new.
         std::deque<Arrival> arrivals;
         std::optional<OrchestrationRow> before;
+        std::vector<trace::Span> spans;  // of executions that ended with it
     };
 
     // A coroutine of its own, which stop() waits for: none outlives the host.
@@ -125,8 +126,8 @@ class Host {
     std::optional<Computed> compute(const LivePtr& live);
     void record(Computed& out, Live& live, Execution& execution, std::int64_t first_event);
     void end_execution(Computed& out, Live& live);
-    void add_messages(Computed& out, Live& live, Execution& execution);
     void note_end(Computed& out, const Live& live, Status status, const Json& error) const;
+    void add_messages(Computed& out, Live& live, Execution& execution);
     static std::chrono::milliseconds patience_of(const Computed& computed);
     void commit(const LivePtr& live, Computed computed);
     void committed(const LivePtr& live, Computed& computed, const TurnReceipt& receipt);

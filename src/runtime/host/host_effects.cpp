@@ -1,7 +1,9 @@
 // Effects: what a committed command sets in motion, and how an owner takes up those of its predecessor.
+#include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "metrics/metrics.hpp"
 #include "runtime/core/planted.hpp"
+#include "runtime/host/correlation.hpp"
 #include "runtime/host/host.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +11,32 @@
 namespace toygres::runtime {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+std::optional<trace::Context> traced(const OrchestrationRow& row, std::int64_t execution) {
+    return trace::enabled() ? std::optional(trace_of(row, execution).context) : std::nullopt;
+}
+
+// One attempt of a step.
+void record_step(const OrchestrationRow& row, std::int64_t execution, std::int64_t event, const std::string& name,
+                 int attempt, Timestamp began, Timestamp ended, std::optional<std::string> code) {
+    const auto of = traced(row, execution);
+    if (!of) return;
+    trace::record({.context = {of->trace_id, random_hex(16), of->sampled},
+                   .parent_span_id = of->span_id,
+                   .name = name,
+                   .began = began,
+                   .ended = ended,
+                   .attributes = {{"toygres.kind", "step"},
+                                  {"toygres.orchestration", row.id},
+                                  {"toygres.execution", execution},
+                                  {"toygres.event", event},
+                                  {"toygres.attempt", attempt}},
+                   .error = std::move(code)});
+}
+
+}  // namespace
 
 StartRequest Host::start_request(const Live& live, const Effect& effect) const {
     const auto& command = effect.command;
@@ -22,7 +50,8 @@ StartRequest Host::start_request(const Live& live, const Effect& effect) const {
             .input = command.payload,
             .on_conflict = policy,
             .parent = Parent{live.row.id, effect.execution, effect.position},
-            .detached = detached};
+            .detached = detached,
+            .tags = detached ? Json::object() : inherited_tags(live.row, effect.execution)};
 }
 
 void Host::release(const LivePtr& live, const Effect& effect) {
@@ -148,9 +177,10 @@ void Host::start_activity(const LivePtr& live, const Effect& effect) {
         const bool stale = planted(Fault::lost_shards_result_accepted);
         post(stale && later != live_.end() ? later->second : live, outcome_of(effect.execution, std::move(outcome)));
     };
-    auto run = std::make_shared<ActivityRun>(io_.get_executor(), clock_, services_, type->run,
-                                             ActivityIdentity{live->row.id, effect.execution, effect.position, 0},
-                                             effect.command, effect.opened_at, over);
+    auto run = std::make_shared<ActivityRun>(
+        io_.get_executor(), clock_, services_, type->run,
+        ActivityIdentity{live->row.id, effect.execution, effect.position, 0, live->row.tags}, effect.command,
+        effect.opened_at, over, traced(live->row, effect.execution));
     live->activities[effect.position] = {run, takes_place};
     if (!takes_place) return run->start();
     waiting_activities_.push_back([this, weak = std::weak_ptr(run)] {
@@ -198,6 +228,7 @@ asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
                            .event = effect.position,
                            .dedup_key = fmt::format("step/{}/{}", effect.execution, effect.position)};
         const auto id = live->row.id;
+        const auto began = clock_.now();
         auto receipt = co_await store_.run_step(fence, completion,
                                                 [this, function, id, input = effect.command.payload](
                                                     StepTransaction& transaction) -> asio::awaitable<Json> {
@@ -207,6 +238,8 @@ asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
                                                     co_return output;
                                                 });
         if (live->dropped) co_return;
+        record_step(live->row, effect.execution, effect.position, effect.command.name, failures + 1, began,
+                    clock_.now(), receipt ? std::nullopt : std::optional(receipt.error().code));
         if (receipt) {
             live->steps.erase(effect.position);
             completion.id = receipt->message_id;
@@ -227,11 +260,12 @@ asio::awaitable<void> Host::run_step(LivePtr live, Effect effect) {
                             {.kind = EventKind::step_failed, .of = effect.position, .payload = to_json_value(error)}));
             co_return;
         }
-        if (failures == 0)
-            log::warning("step.interrupted", {{"orchestration", id},
-                                              {"step", effect.command.name},
-                                              {"code", error.code},
-                                              {"message", error.message}});
+        if (failures == 0) {
+            Json fields = {
+                {"orchestration", id}, {"step", effect.command.name}, {"code", error.code}, {"message", error.message}};
+            correlate(fields, live->row.tags);
+            log::write(log::Level::warning, "step.interrupted", fields);
+        }
         co_await pause.wait(std::min(milliseconds(20 << std::min(failures, 6)), milliseconds(1000)));
     }
 }

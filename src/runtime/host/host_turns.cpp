@@ -2,6 +2,7 @@
 #include "base/log.hpp"
 #include "metrics/metrics.hpp"
 #include "runtime/core/planted.hpp"
+#include "runtime/host/correlation.hpp"
 #include "runtime/host/host.hpp"
 
 #include <fmt/format.h>
@@ -211,6 +212,7 @@ std::optional<Host::Computed> Host::compute(const LivePtr& live) {
     if (out.turn.rows.empty()) out.turn.key = 0;  // nothing but late messages
     out.turn.execution = row.execution;
     out.turn.next_event = next_event;
+    if (is_finished(out.turn.status)) note_end(out, *live, out.turn.status, out.turn.error);
     tell_parent(out, *live);
     return out;
 }
@@ -256,6 +258,7 @@ void Host::end_execution(Computed& out, Live& live) {
         }
         const auto* latest = orchestrations_.latest(live.row.name);
         TG_ASSERT(latest != nullptr);
+        note_end(out, live, Status::running, {});
         stop_all(live);
         if (!out.before) out.before = live.row;
         live.type = latest;
@@ -269,6 +272,27 @@ void Host::end_execution(Computed& out, Live& live) {
             {.kind = EventKind::started, .payload = live.row.input, .options = terminal->options, .at = clock_.now()});
         record(out, live, *live.execution, 1);
     }
+}
+
+void Host::note_end(Computed& out, const Live& live, Status status, const Json& error) const {
+    if (!trace::enabled()) return;
+    auto of = trace_of(live.row, live.row.execution);
+    if (!of.context.sampled) return;
+    const bool continued = status == Status::running;
+    out.spans.push_back(
+        {.context = std::move(of.context),
+         .parent_span_id = std::move(of.parent_span_id),
+         .link = std::move(of.link),
+         .name = live.row.name,
+         .began = live.execution ? live.execution->began_at() : live.row.created_at,
+         .ended = clock_.now(),
+         .attributes = {{"toygres.kind", "orchestration"},
+                        {"toygres.orchestration", live.row.id},
+                        {"toygres.execution", live.row.execution},
+                        {"toygres.version", live.row.version.value_or(0)},
+                        {"toygres.status", continued ? std::string("continued") : std::string(enum_name(status))}},
+         .error = error.is_object() ? std::optional(error.value("code", "")) : std::nullopt});
+    correlate(out.spans.back().attributes, live.row.tags);
 }
 
 Child child_of(const Event& command) {
@@ -379,6 +403,7 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
         if (!live->arrivals.empty()) schedule(live);
         return;
     }
+    for (auto& span : std::exchange(computed.spans, {})) trace::record(std::move(span));
     live->stuck_reason.clear();
     live->row.status = turn.status;
     if (turn.version != 0) live->row.version = turn.version;
@@ -397,11 +422,13 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
     }
     if (is_finished(turn.status)) {
         count_end(live->row, turn.status);
-        log::info("orchestration.finished", {{"orchestration", turn.id},
-                                             {"name", live->row.name},
-                                             {"status", enum_name(turn.status)},
-                                             {"execution", turn.execution},
-                                             {"code", turn.error.is_object() ? turn.error.value("code", "") : ""}});
+        Json fields = {{"orchestration", turn.id},
+                       {"name", live->row.name},
+                       {"status", enum_name(turn.status)},
+                       {"execution", turn.execution},
+                       {"code", turn.error.is_object() ? turn.error.value("code", "") : ""}};
+        correlate(fields, live->row.tags);
+        log::write(log::Level::info, "orchestration.finished", fields);
         const bool late = !live->arrivals.empty();
         const auto id = live->row.id;
         ended_[id] = turn.execution;

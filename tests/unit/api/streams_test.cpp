@@ -169,7 +169,7 @@ TEST_CASE("orchestrations: are started under an id, once for a request") {
     CHECK(again.status == 200);
     CHECK(json_of(again) == Json{{"id", "o"}, {"started", false}});
     CHECK(world.sql("SELECT 1 FROM inbox WHERE kind = 'start'").size() == 1);
-    CHECK(json_of(world.call("GET", "/api/v1/orchestrations/o")).at("tags") == Json{{"a", "b"}});
+    CHECK(json_of(world.call("GET", "/api/v1/orchestrations/o")).at("tags").at("a") == "b");
     auto other = body;
     other["request_id"] = "s";
     CHECK(code_of(start(other)) == "orchestration_exists");
