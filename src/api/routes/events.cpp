@@ -10,6 +10,7 @@
 
 #include <charconv>
 #include <map>
+#include <ranges>
 
 namespace toygres::api {
 namespace {
@@ -18,20 +19,13 @@ using namespace std::chrono_literals;
 using asio::experimental::awaitable_operators::operator||;
 
 constexpr auto heartbeat_interval = 15s;
+constexpr int told_max = 64;
 
 std::int64_t micros(std::chrono::microseconds d) { return d.count(); }
 
 // What tells two entries of one instant apart.
 std::string digest_of(const cms::TimedEntry& item) {
     return fmt::format("{:016x}", digest64(encode(item.entry).dump()));
-}
-
-// The place after which to go on: the time in "<microseconds>-<digest>", an id of ours.
-std::int64_t resume_point(const Call& call) {
-    const auto id = call.request().headers.get("Last-Event-ID");
-    std::int64_t at_us = 0;
-    const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), at_us);
-    return error == std::errc() && at_us > 0 ? at_us : 0;
 }
 
 // Until there is something new since `seen`, or it is time to look all the same. false: there is nobody to wait for.
@@ -42,39 +36,54 @@ asio::awaitable<bool> wait_for_news(Call& call, Feed& feed, std::int64_t seen, s
     co_return ended.index() != 2;
 }
 
-// Entries that were not sent yet, among those of the last moments.
+// Which entries were sent, of the last moments. An event's id is a cursor of its own,
+// "<microseconds>-<digest>.<digest>…": its time, and what was sent of the moments before it, so that a reader who comes
+// back gets what became visible late, and nothing twice. Beyond `told_max` entries in those moments some come again.
 class Cursor {
   public:
-    explicit Cursor(const Call& call) : position_us_(resume_point(call)), resumed_us_(position_us_) {
-        if (const auto id = call.request().headers.get("Last-Event-ID"); resumed_us_ > 0)
-            sent_.emplace(id.substr(std::min(id.find('-'), id.size() - 1) + 1), resumed_us_);
+    explicit Cursor(std::string_view last_event_id) {
+        const auto [end, error] =
+            std::from_chars(last_event_id.data(), last_event_id.data() + last_event_id.size(), position_us_);
+        if (error != std::errc() || position_us_ < 0) position_us_ = 0;
+        const auto dash = last_event_id.find('-');
+        if (position_us_ == 0 || dash == std::string_view::npos) return;
+        for (const auto part : std::views::split(last_event_id.substr(dash + 1), '.'))
+            sent_.emplace(std::string(part.begin(), part.end()), position_us_);
     }
 
-    std::int64_t since_us() const { return std::max(position_us_ - micros(timeline_look_back), resumed_us_); }
+    std::int64_t since_us() const { return std::max<std::int64_t>(position_us_ - micros(timeline_look_back), 0); }
     bool is_new(const cms::TimedEntry& item) {
         if (!sent_.emplace(digest_of(item), item.at_us).second) return false;
         position_us_ = std::max(position_us_, item.at_us);
         return true;
+    }
+    // Of the entry that was new last.
+    std::string id(const cms::TimedEntry& item) const {
+        const auto own = digest_of(item);
+        auto out = fmt::format("{}-{}", position_us_, own);
+        int told = 1;
+        for (const auto& [digest, at_us] : sent_)
+            if (digest != own && at_us >= since_us() && ++told <= told_max) out += "." + digest;
+        return out;
     }
     void forget_old() {
         std::erase_if(sent_, [&](const auto& entry) { return entry.second < since_us(); });
     }
 
   private:
-    std::int64_t position_us_;
-    std::int64_t resumed_us_;  // never before this: the caller has those
+    std::int64_t position_us_ = 0;
     std::map<std::string, std::int64_t> sent_;
 };
 
-std::string sse(const cms::TimedEntry& item) {
-    return fmt::format("id: {}-{}\nevent: {}\ndata: {}\n\n", item.at_us, digest_of(item), item.entry.what,
+std::string sse(const cms::TimedEntry& item, const std::string& id) {
+    return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", id, item.entry.what,
                        encode(item.entry).dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 // Until the client leaves, the server stops, or the instance is gone and all is told.
 asio::awaitable<void> follow(Call& call, const cms::Instance& instance) {
     co_await call.begin_stream({{"Content-Type", "text/event-stream"}});
-    Cursor cursor(call);
+    Cursor cursor(call.request().headers.get("Last-Event-ID"));
     const auto feed = Feed::of(call.services().io.get_executor(), call.services().pool, instance.id);
     auto last_write = std::chrono::steady_clock::now();
     for (bool deleted = false;;) {
@@ -85,7 +94,7 @@ asio::awaitable<void> follow(Call& call, const cms::Instance& instance) {
         std::string text;
         if (batch) {
             for (const auto& item : *batch)
-                if (cursor.is_new(item)) text += sse(item);
+                if (cursor.is_new(item)) text += sse(item, cursor.id(item));
             cursor.forget_old();
         } else if (!batch.error().retryable()) {
             throw ErrorException(batch.error());
@@ -116,6 +125,8 @@ asio::awaitable<http::Response> get_events(Call& call) {
     const bool stream = call.query_flag("follow") || call.request().headers.get("Accept").contains("text/event-stream");
     const auto instance =
         co_await call.read([&](pg::Connection& db) { return cms::find_instance(db, call.param("name"), true); });
+    if (stream && call.request().method == "HEAD")
+        co_return http::Response{200, {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}}, {}};
     if (stream) {
         co_await follow(call, instance);
         co_return http::Response{};

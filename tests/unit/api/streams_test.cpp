@@ -87,6 +87,35 @@ TEST_CASE("events: a stream tells what is there and what comes, each once") {
     }
 }
 
+TEST_CASE("events: who comes back gets what became visible late, and nothing twice") {
+    World world;
+    REQUIRE(world.call("POST", "/api/v1/instances", {{"name", "mydb"}}).status == 202);
+    const auto add = [&](const std::string& what, const std::string& age) {
+        world.sql("INSERT INTO instance_events (instance_id, event_type, message, actor, created_at) SELECT id, '" +
+                  what + "', 'x', 'test', clock_timestamp() - interval '" + age + "' FROM instances");
+    };
+    const auto follow = [&](const std::string& last, const std::string& until) {
+        return read_stream(
+            world, world.request("GET", "/api/v1/instances/mydb/events?follow=true", {}, {{"Last-Event-ID", last}}),
+            [&](const std::string& so_far) { return so_far.contains("event: " + until + "\n"); });
+    };
+    add("first", "0 s");
+    const auto seen = follow("", "first");
+    // Written before the last one that was seen, by a transaction that took longer.
+    add("late", "2 s");
+    add("second", "0 s");
+    const auto more = follow(last_id(seen), "second");
+    CHECK(occurrences(more, "event: ") == 2);
+    CHECK(more.find("event: late\n") < more.find("event: second\n"));
+    add("third", "0 s");
+    CHECK(occurrences(follow(last_id(more), "third"), "event: ") == 1);
+
+    SECTION("and all of it with an id that is none") {
+        for (const auto* none : {"nothing", "-1-x", "99999999999999999999-x", "-"})
+            CHECK(occurrences(follow(none, "third"), "event: ") >= 5);
+    }
+}
+
 TEST_CASE("orchestrations: are shown, signalled and cancelled under ids with slashes") {
     World world;
     value_or_raise(

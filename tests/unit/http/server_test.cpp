@@ -174,6 +174,32 @@ TEST_CASE("server: a stream learns that its client is gone") {
     CHECK(told);
 }
 
+TEST_CASE("server: a client that does not read is cut off, and no more is kept for it than is being written") {
+    asio::io_context io;
+    Event ended(io.get_executor());
+    bool cut_off = false;
+    Server server(io, {.idle_timeout = 100ms}, [&](Exchange& exchange) -> asio::awaitable<void> {
+        co_await exchange.begin_stream(200, {});
+        const std::string piece(64 << 10, 'x');
+        while (co_await exchange.write(piece)) {
+        }
+        cut_off = true;
+        ended.notify();
+    });
+    server.start();
+    const auto body = [](const Server& s, Event& end) -> asio::awaitable<void> {
+        auto socket = co_await connect(s);
+        co_await send_text(socket, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        co_await end.wait();
+        // It gets what was on its way, and no end that would look like one.
+        const auto text = co_await read_all(socket);
+        CHECK(has(text, "200 OK"));
+        CHECK_FALSE(text.ends_with("\r\n0\r\n\r\n"));
+    };
+    run(io, body(server, ended));
+    CHECK(cut_off);
+}
+
 TEST_CASE("server: bytes that come during a stream are the next request") {
     asio::io_context io;
     Server server(io, {}, [&](Exchange& exchange) -> asio::awaitable<void> {
