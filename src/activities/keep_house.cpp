@@ -1,5 +1,6 @@
 #include "activities/keep_house.hpp"
 
+#include "cms/idempotency.hpp"
 #include "cms/instances.hpp"
 #include "cms/operations.hpp"
 
@@ -12,6 +13,7 @@ asio::awaitable<KeepHouse::Output> KeepHouse::run(runtime::StepContext& ctx, Inp
         out.unmonitored.push_back({missing.id, missing.k8s_name, missing.ns, missing.check_interval_ms});
     out.settled_operations = value_or_raise(co_await cms::settle_operations(tx));
     value_or_raise(co_await cms::make_health_partitions(tx, 7));
+    value_or_raise(co_await cms::free_keys(tx));
     co_return out;
 }
 

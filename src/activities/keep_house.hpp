@@ -1,4 +1,5 @@
-// The supervisor's round: running instances without a monitor, operations whose orchestration ended, coming partitions.
+// The supervisor's round: running instances without a monitor, operations whose orchestration ended, coming partitions,
+// idempotency keys of yesterday.
 #pragma once
 #include "activities/instance_ref.hpp"
 #include "base/json.hpp"

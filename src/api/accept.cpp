@@ -2,6 +2,7 @@
 
 #include "api/views.hpp"
 #include "base/crypto.hpp"
+#include "cms/idempotency.hpp"
 #include "cms/instances.hpp"
 
 #include <fmt/format.h>
@@ -9,53 +10,55 @@
 namespace toygres::api {
 namespace {
 
-asio::awaitable<Result<std::string>> transact(
-    const Call& call, const std::function<asio::awaitable<Result<std::string>>(pg::Connection&)>& change) {
-    auto lease = co_await call.services().pool->acquire();
-    if (!lease) co_return std::unexpected(std::move(lease).error());
-    if (auto begun = co_await (*lease)->begin(); !begun) co_return std::unexpected(std::move(begun).error());
-    auto out = co_await change(**lease);
-    if (!out) {
-        co_await (*lease)->rollback();
-        co_return out;
-    }
-    if (auto committed = co_await (*lease)->commit(); !committed)
-        co_return std::unexpected(std::move(committed).error());
+asio::awaitable<Result<Accepted>> read_outcome(pg::Connection& db, std::string operation,
+                                               std::optional<std::string> answer = {}) {
+    auto found = co_await cms::get_operation(db, std::move(operation));
+    if (!found) co_return std::unexpected(std::move(found).error());
+    auto instance = co_await cms::get_instance(db, found->instance_id);
+    if (!instance) co_return std::unexpected(std::move(instance).error());
+    if (!answer) answer = json_response({{"operation", view(*found)}, {"instance", view(*instance)}}).body;
+    co_return Accepted{*std::move(found), *std::move(instance), *std::move(answer)};
+}
+
+// The change, and with a key what it is answered, in one transaction.
+asio::awaitable<Result<Accepted>> change_once(
+    pg::Connection& tx, const Call& call, const Attempt& attempt,
+    const std::function<asio::awaitable<Result<std::string>>(pg::Connection&)>& change) {
+    const auto& key = attempt.idempotency_key;
+    if (key)
+        if (auto freed = co_await cms::free_key(tx, call.caller().name, *key); !freed)
+            co_return std::unexpected(std::move(freed).error());
+    auto operation = co_await change(tx);
+    if (!operation) co_return std::unexpected(std::move(operation).error());
+    auto out = co_await read_outcome(tx, *std::move(operation));
+    if (!out || !key) co_return out;
+    auto kept =
+        co_await cms::keep_answer(tx, call.caller().name, *key, {attempt.digest, out->operation.id, out->answer});
+    if (!kept) co_return std::unexpected(std::move(kept).error());
     co_return out;
 }
 
-Result<std::optional<std::string>> repeated(const std::optional<cms::Operation>& before, const Attempt& attempt) {
-    if (!before) return std::nullopt;
-    if (constant_time_equal(before->request_digest, attempt.digest)) return before->id;
-    return std::unexpected(
-        Error{ErrorKind::conflict, "idempotency_key_reused",
-              fmt::format("the idempotency key was used for another request, which made operation {}", before->id)});
+// What the key was answered within the last day. Error: conflict/"idempotency_key_reused".
+asio::awaitable<Result<std::optional<Accepted>>> find_repeated(pg::Connection& db, const Call& call,
+                                                               const Attempt& attempt) {
+    auto before = co_await cms::find_answer(db, call.caller().name, *attempt.idempotency_key);
+    if (!before) co_return std::unexpected(std::move(before).error());
+    if (!*before) co_return std::nullopt;
+    if (!constant_time_equal((*before)->request_digest, attempt.digest))
+        co_return std::unexpected(Error{
+            ErrorKind::conflict, "idempotency_key_reused",
+            fmt::format("the idempotency key was used for another request, which led to operation {}; use a new key",
+                        (*before)->operation)});
+    auto out = co_await read_outcome(db, (*before)->operation, (*before)->answer);
+    if (!out) co_return std::unexpected(std::move(out).error());
+    co_return *std::move(out);
 }
 
-// The operation that an earlier request with this key, or an attempt whose commit got no answer, has left.
-asio::awaitable<Result<std::optional<std::string>>> find_outcome(const Call& call, const Attempt& attempt) {
-    if (attempt.idempotency_key) {
-        auto before = co_await query(call.services().pool, [&](pg::Connection& db) {
-            return cms::find_by_key(db, call.caller().name, *attempt.idempotency_key);
-        });
-        if (!before) co_return std::unexpected(std::move(before).error());
-        co_return repeated(*before, attempt);
-    }
-    auto own = co_await query(call.services().pool,
-                              [&](pg::Connection& db) { return cms::get_operation(db, attempt.operation); });
-    if (own) co_return own->id;
-    if (own.error().kind == ErrorKind::not_found) co_return std::nullopt;
-    co_return std::unexpected(std::move(own).error());
-}
-
-asio::awaitable<Result<Accepted>> read_outcome(const Call& call, std::string operation) {
-    auto found =
-        co_await query(call.services().pool, [&](pg::Connection& db) { return cms::get_operation(db, operation); });
-    if (!found) co_return std::unexpected(std::move(found).error());
-    auto instance = co_await query(call.services().pool,
-                                   [&](pg::Connection& db) { return cms::get_instance(db, found->instance_id); });
-    if (!instance) co_return std::unexpected(std::move(instance).error());
-    co_return Accepted{*std::move(found), *std::move(instance)};
+// What an attempt whose commit got no answer has left.
+asio::awaitable<Result<std::optional<Accepted>>> find_own(pg::Connection& db, const Attempt& attempt) {
+    auto out = co_await read_outcome(db, attempt.operation);
+    if (!out && out.error().kind != ErrorKind::not_found) co_return std::unexpected(std::move(out).error());
+    co_return out ? std::optional(*std::move(out)) : std::nullopt;
 }
 
 }  // namespace
@@ -67,6 +70,16 @@ std::string request_digest(const Call& call, const Json& body) {
         fmt::format("{}\n{} {}\n{}", call.caller().token.reveal(), call.request().method, path, body.dump()));
 }
 
+Attempt attempt_of(const Call& call, std::string digest) {
+    return {"op-" + random_hex(16), call.idempotency_key(), std::move(digest)};
+}
+
+asio::awaitable<Result<std::optional<Accepted>>> find_outcome(const Call& call, const Attempt& attempt) {
+    co_return co_await query(call.services().pool, [&](pg::Connection& db) {
+        return attempt.idempotency_key ? find_repeated(db, call, attempt) : find_own(db, attempt);
+    });
+}
+
 asio::awaitable<Result<Accepted>> accept(const Call& call, Attempt attempt,
                                          std::function<asio::awaitable<Result<std::string>>(pg::Connection&)> change) {
     bool look_first = attempt.idempotency_key.has_value();
@@ -74,20 +87,20 @@ asio::awaitable<Result<Accepted>> accept(const Call& call, Attempt attempt,
         if (look_first) {
             auto before = co_await find_outcome(call, attempt);
             if (!before) co_return std::unexpected(std::move(before).error());
-            if (*before) co_return co_await read_outcome(call, **std::move(before));
+            if (*before) co_return **std::move(before);
         }
-        auto done = co_await transact(call, change);
+        auto done = co_await transact(call.services().pool,
+                                      [&](pg::Connection& tx) { return change_once(tx, call, attempt, change); });
         if (done) {
-            const auto outcome = co_await read_outcome(call, *std::move(done));
-            if (outcome) co_await call.services().client.announce(outcome->operation.orchestration);
-            co_return outcome;
+            co_await call.services().client.announce(done->operation.orchestration);
+            co_return done;
         }
         const auto& error = done.error();
         if (error.kind == ErrorKind::conflict && attempt.idempotency_key) {
             // The faster one of two requests with one key may be what stood in the way.
             auto before = co_await find_outcome(call, attempt);
             if (!before) co_return std::unexpected(std::move(before).error());
-            if (*before) co_return co_await read_outcome(call, **std::move(before));
+            if (*before) co_return **std::move(before);
         }
         const bool again = error.kind == ErrorKind::transient || error.code == "operation_in_progress" ||
                            error.code == "unique_violation";
@@ -100,7 +113,7 @@ asio::awaitable<Result<Accepted>> accept(const Call& call, Attempt attempt,
 }
 
 http::Response accepted(const Accepted& outcome) {
-    auto out = json_response({{"operation", view(outcome.operation)}, {"instance", view(outcome.instance)}}, 202);
+    http::Response out{202, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, outcome.answer};
     out.headers.set("Location", "/api/v1/operations/" + outcome.operation.id);
     return out;
 }

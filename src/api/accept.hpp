@@ -11,15 +11,17 @@ namespace toygres::api {
 // nothing about a password in the body.
 std::string request_digest(const Call& call, const Json& body);
 
-struct Attempt {
-    std::string operation;  // the id that the transaction gives to its operation
-    std::optional<std::string> idempotency_key;
-    std::string digest;
-};
+// With an operation of its own and the call's key.
+Attempt attempt_of(const Call& call, std::string digest);
+
+// What an earlier call with the key was answered within the last day, or without a key what this attempt has done
+// already. Error: conflict/"idempotency_key_reused".
+asio::awaitable<Result<std::optional<Accepted>>> find_outcome(const Call& call, const Attempt& attempt);
 
 // Runs `change` in a transaction until it commits or fails for good, and reads what came of it. `change` gives the id
-// of the operation to answer with: its own, or one that runs already. When another request with the same key was
-// faster, its operation is the answer. Errors: those of `change`; conflict/"idempotency_key_reused".
+// of the operation to answer with: its own, or one that runs already. A call whose key was answered within the last day
+// gets that answer again, and so does one that was slower than another with its key. Errors: those of `change`;
+// conflict/"idempotency_key_reused".
 asio::awaitable<Result<Accepted>> accept(const Call& call, Attempt attempt,
                                          std::function<asio::awaitable<Result<std::string>>(pg::Connection&)> change);
 

@@ -106,9 +106,23 @@ Error no_route(const Call& call, const Router::NoMatch& none) {
 }  // namespace
 
 Api::Api(ApiServices services)
-    : services_(std::move(services)), authenticator_(services_.pool), audit_(services_.pool) {}
+    : services_(std::move(services)),
+      authenticator_(services_.pool),
+      rate_limit_(services_.rate),
+      audit_(services_.pool) {}
 
 http::Response Api::error_page(int status, std::string_view detail) { return broken_request(status, detail); }
+
+void Api::expect_room(const Caller& caller) {
+    const auto wait = rate_limit_.take(caller.name, Clock::now());
+    if (!wait) return;
+    metrics::counter("toygres_http_rate_limited_total", "Calls refused since their token makes too many").Increment();
+    throw ErrorException(Error{
+        ErrorKind::transient,
+        "rate_limited",
+        fmt::format("the token \"{}\" makes more calls than one may; try again in {}s", caller.name, wait->count()),
+        {{"retry_after_s", wait->count()}}});
+}
 
 // Throws unless the caller may call the route. Whose an instance is, is looked at again in the transaction that changes
 // it.
@@ -116,6 +130,7 @@ asio::awaitable<void> Api::admit(Call& call, const Route& route) {
     const auto& request = call.request();
     call.set_caller(value_or_raise(co_await authenticator_.authenticate(
         std::string(request.headers.get("Authorization")), network_of(address_of(request.peer)))));
+    expect_room(call.caller());
     expect_role(call.caller(), route);
     if (route.needs == Needs::owner && call.caller().role != Role::admin)
         co_await call.read([&](pg::Connection& db) { return call.own_instance(db, call.param("name")); });
@@ -157,7 +172,8 @@ asio::awaitable<void> Api::handle(http::Exchange& exchange) {
     if (handling.audit)
         co_await audit_.end(call, *handling.audit, status, failure);
     else if (!handling.route || handling.route->needs != Needs::nothing)
-        co_await audit_.refused(call, handling.route, status, failure);
+        co_await audit_.refused(call, handling.route, call.refusal() ? status_of(*call.refusal()) : status,
+                                call.refusal() ? call.refusal() : failure);
     const auto operation = operation_of(response);
     if (!call.streaming()) {
         response.headers.set("X-Request-Id", call.request_id());

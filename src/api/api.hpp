@@ -25,11 +25,13 @@ class Api {
         std::optional<std::int64_t> audit{};  // the entry of a privileged call
     };
     asio::awaitable<http::Response> dispatch(Call& call, Handling& handling);
+    void expect_room(const Caller& caller);
     asio::awaitable<void> admit(Call& call, const Route& route);
 
     ApiServices services_;
     Router router_;
     Authenticator authenticator_;
+    RateLimit rate_limit_;
     AuditTrail audit_;
 };
 

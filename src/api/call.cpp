@@ -134,6 +134,12 @@ std::optional<std::string> Call::object() const {
     return std::nullopt;
 }
 
+void Call::note_refusal(Error error, std::string object) {
+    if (refusal_) return;
+    refusal_ = std::move(error);
+    set_object(std::move(object));
+}
+
 asio::awaitable<Result<cms::Instance>> Call::own_instance(pg::Connection& db, std::string name) const {
     auto instance = co_await cms::find_instance(db, std::move(name));
     if (instance && !may_change(caller(), instance->owner))
@@ -150,6 +156,13 @@ void Call::expect_query(std::initializer_list<std::string_view> known) const {
     for (const auto& [key, value] : target_.query)
         if (std::ranges::find(known, key) == known.end()) wrong.push_back({key, "is not known here"});
     if (!wrong.empty()) throw ErrorException(invalid_fields(std::move(wrong)));
+}
+
+std::vector<std::string> Call::query_texts(std::string_view name) const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : target_.query)
+        if (key == name) out.push_back(value);
+    return out;
 }
 
 bool Call::query_flag(std::string_view name) const {

@@ -51,6 +51,9 @@ class Call {
     // What it is about, for the audit: the name or id in its path, or what the route says.
     std::optional<std::string> object() const;
     void set_object(std::string name) { object_ = std::move(name); }
+    // That an answer which is none tells of a refusal all the same: of one of its items. The first one counts.
+    void note_refusal(Error error, std::string object);
+    const std::optional<Error>& refusal() const { return refusal_; }
     cms::Actor actor() const { return {caller().name, request_id_}; }
 
     // The live instance {name}, of which the caller may change what he likes: on a route of Needs::owner, in the
@@ -61,6 +64,9 @@ class Call {
     // invalid/"invalid_request".
     void expect_query(std::initializer_list<std::string_view> known) const;
     std::optional<std::string> query_text(std::string_view name) const { return target_.get(name); }
+    // All of that name, in order.
+    std::vector<std::string> query_texts(std::string_view name) const;
+    const std::vector<std::pair<std::string, std::string>>& query_pairs() const { return target_.query; }
     // "true" or "false"; no value is true.
     bool query_flag(std::string_view name) const;
     std::optional<std::int64_t> query_number(std::string_view name, std::int64_t low, std::int64_t high) const;
@@ -96,6 +102,7 @@ class Call {
     std::map<std::string, std::string, std::less<>> params_;
     std::optional<Caller> caller_;
     std::optional<std::string> object_;
+    std::optional<Error> refusal_;
     bool streaming_ = false;
 };
 

@@ -1,6 +1,6 @@
 #include "api/change_replication.hpp"
 
-#include "base/crypto.hpp"
+#include "api/precondition.hpp"
 #include "cms/replication.hpp"
 #include "orchestrations/health_check.hpp"
 #include "orchestrations/verify_replication.hpp"
@@ -23,7 +23,7 @@ std::string operation_kind(const std::string& request) {
 }
 
 asio::awaitable<Result<cms::Instance>> running_instance(pg::Connection& tx, const Call& call, std::string name) {
-    auto instance = co_await call.own_instance(tx, name);
+    auto instance = co_await instance_to_change(tx, call, name);
     if (instance && instance->state != "running")
         co_return std::unexpected(Error{
             ErrorKind::conflict, "instance_not_running",
@@ -92,7 +92,7 @@ asio::awaitable<Result<std::string>> accept_verification(pg::Connection& tx, con
 
 asio::awaitable<Result<Accepted>> change_replication(const Call& call, std::string name, ha::Request request,
                                                      std::string digest) {
-    const Attempt attempt{"op-" + random_hex(16), call.idempotency_key(), std::move(digest)};
+    const auto attempt = attempt_of(call, std::move(digest));
     auto accepted = co_await accept(
         call, attempt, [&](pg::Connection& tx) { return accept_change(tx, call, name, request, attempt); });
     // The monitor finds the request at its next look anyway; this makes that now.
@@ -104,7 +104,7 @@ asio::awaitable<Result<Accepted>> change_replication(const Call& call, std::stri
 
 asio::awaitable<Result<Accepted>> verify_replication(const Call& call, std::string name,
                                                      std::chrono::milliseconds timeout, std::string digest) {
-    const Attempt attempt{"op-" + random_hex(16), call.idempotency_key(), std::move(digest)};
+    const auto attempt = attempt_of(call, std::move(digest));
     co_return co_await accept(
         call, attempt, [&](pg::Connection& tx) { return accept_verification(tx, call, name, timeout, attempt); });
 }

@@ -151,8 +151,7 @@ Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::strin
                         .placement = encode(placement)};
 }
 
-asio::awaitable<Result<Accepted>> create_instance(const Call& call, InstanceWish wish, std::string digest) {
-    const Attempt attempt{"op-" + random_hex(16), call.idempotency_key(), std::move(digest)};
+asio::awaitable<Result<Accepted>> create_instance(const Call& call, InstanceWish wish, Attempt attempt) {
     co_return co_await accept(call, attempt,
                               [&](pg::Connection& tx) { return accept_creation(tx, call, wish, attempt); });
 }

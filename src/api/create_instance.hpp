@@ -48,15 +48,23 @@ struct InstanceWish {
 // Error: invalid/"invalid_request" with every field that is wrong. `versions`: the supported majors.
 Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::string>& versions);
 
+// One go at a slow call.
+struct Attempt {
+    std::string operation;  // the id that the transaction gives to its operation
+    std::optional<std::string> idempotency_key;
+    std::string digest;  // see request_digest
+};
+
 // What a slow call is answered with.
 struct Accepted {
     cms::Operation operation;
     cms::Instance instance;
+    std::string answer;  // the body of the 202
 };
 
 // Reserves the name, seals the password, records the operation and starts its orchestration: all of it or nothing. A
 // repeated idempotency key gives what the first call gave. Errors: conflict/"name_taken",
 // conflict/"idempotency_key_reused", transient.
-asio::awaitable<Result<Accepted>> create_instance(const Call& call, InstanceWish wish, std::string digest);
+asio::awaitable<Result<Accepted>> create_instance(const Call& call, InstanceWish wish, Attempt attempt);
 
 }  // namespace toygres::api

@@ -1,4 +1,4 @@
-// Reads of the CMS that outlast a session that broke: a restart of the database must not show in an answer.
+// Work on the CMS. Reads outlast a session that broke: a restart of the database must not show in an answer.
 #pragma once
 #include "pg/pool.hpp"
 
@@ -39,6 +39,22 @@ template <class F> asio::awaitable<StatementResult<F>> query(std::shared_ptr<pg:
         asio::steady_timer timer(co_await asio::this_coro::executor, *pause);
         co_await timer.async_wait(use);
     }
+}
+
+// Runs statements in one transaction, which commits when they succeed. An error of the commit leaves the outcome
+// unknown.
+template <class F> asio::awaitable<StatementResult<F>> transact(std::shared_ptr<pg::Pool> pool, F statements) {
+    auto lease = co_await pool->acquire();
+    if (!lease) co_return std::unexpected(std::move(lease).error());
+    if (auto begun = co_await (*lease)->begin(); !begun) co_return std::unexpected(std::move(begun).error());
+    auto out = co_await statements(**lease);
+    if (!out) {
+        co_await (*lease)->rollback();
+        co_return out;
+    }
+    if (auto committed = co_await (*lease)->commit(); !committed)
+        co_return std::unexpected(std::move(committed).error());
+    co_return out;
 }
 
 }  // namespace toygres::api

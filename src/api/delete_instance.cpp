@@ -1,6 +1,6 @@
 #include "api/delete_instance.hpp"
 
-#include "base/crypto.hpp"
+#include "api/precondition.hpp"
 #include "orchestrations/delete_instance.hpp"
 
 namespace toygres::api {
@@ -10,7 +10,7 @@ constexpr auto kind = "delete_instance";
 
 asio::awaitable<Result<std::string>> accept_deletion(pg::Connection& tx, const Call& call, const std::string& name,
                                                      const Attempt& attempt) {
-    auto instance = co_await call.own_instance(tx, name);
+    auto instance = co_await instance_to_change(tx, call, name);
     if (!instance) co_return std::unexpected(std::move(instance).error());
     auto running = co_await cms::find_running(tx, instance->id, kind);
     if (!running) co_return std::unexpected(std::move(running).error());
@@ -43,8 +43,7 @@ asio::awaitable<Result<std::string>> accept_deletion(pg::Connection& tx, const C
 
 }  // namespace
 
-asio::awaitable<Result<Accepted>> delete_instance(const Call& call, std::string name) {
-    const Attempt attempt{"op-" + random_hex(16), call.idempotency_key(), request_digest(call, Json())};
+asio::awaitable<Result<Accepted>> delete_instance(const Call& call, std::string name, Attempt attempt) {
     co_return co_await accept(call, attempt,
                               [&](pg::Connection& tx) { return accept_deletion(tx, call, name, attempt); });
 }

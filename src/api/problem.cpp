@@ -10,23 +10,26 @@
 namespace toygres::api {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int>, 5> statuses_of_codes{{
+constexpr std::array<std::pair<std::string_view, int>, 7> statuses_of_codes{{
     {"unauthenticated", 401},
     {"method_not_allowed", 405},
+    {"precondition_failed", 412},
     {"too_large", 413},
     {"unsupported_media_type", 415},
     {"locked_out", 429},
+    {"rate_limited", 429},
 }};
 
-http::Response document(int status, const std::string& code, const std::string& detail, const std::string& request_id,
-                        const Json& errors) {
-    Json body = {{"type", "urn:toygres:problem:" + code},
-                 {"title", http::reason_phrase(status)},
-                 {"status", status},
-                 {"detail", detail},
-                 {"code", code},
-                 {"request_id", request_id}};
-    if (!errors.empty()) body["errors"] = errors;
+Json document(int status, const std::string& code, const std::string& detail, const std::string& request_id) {
+    return {{"type", "urn:toygres:problem:" + code},
+            {"title", http::reason_phrase(status)},
+            {"status", status},
+            {"detail", detail},
+            {"code", code},
+            {"request_id", request_id}};
+}
+
+http::Response answer(int status, const Json& body) {
     http::Response out{status, {{"Content-Type", "application/problem+json"}, {"Cache-Control", "no-store"}}, ""};
     if (status == 503) out.headers.set("Retry-After", "1");
     if (status == 401) out.headers.set("WWW-Authenticate", "Bearer realm=\"toygres\"");
@@ -93,10 +96,17 @@ Error public_error(Error error) {
     return error;
 }
 
+Json problem_document(const Error& cause, const std::string& request_id) {
+    const auto error = public_error(cause);
+    auto out = document(status_of(error), error.code, error.message, request_id);
+    if (auto errors = errors_of(error); !errors.empty()) out["errors"] = std::move(errors);
+    return out;
+}
+
 http::Response problem(const Error& cause, const std::string& request_id) {
     const auto error = public_error(cause);
-    auto out = document(status_of(error), error.code, error.message, request_id, errors_of(error));
-    if (error.code == "locked_out")
+    auto out = answer(status_of(error), problem_document(error, request_id));
+    if (status_of(error) == 429)
         out.headers.set("Retry-After", std::to_string(error.details.value("retry_after_s", std::int64_t(1))));
     out.headers.set("X-Request-Id", request_id);
     return out;
@@ -115,7 +125,7 @@ http::Response broken_request(int status, std::string_view detail) {
     } else if (status == 413) {
         detail = "the request is larger than the server takes";
     }
-    auto out = document(status, code, std::string(detail), request_id, Json::array());
+    auto out = answer(status, document(status, code, std::string(detail), request_id));
     out.headers.set("X-Request-Id", request_id);
     return out;
 }

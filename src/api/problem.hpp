@@ -18,8 +18,8 @@ struct FieldError {
 BOOST_DESCRIBE_STRUCT(FieldError, (), (field, message))
 
 // invalid 400, not_found 404, conflict and cancelled 409, forbidden 403, transient 503, timeout 504, internal 500; a
-// few codes have a status of their own: "unauthenticated" 401, "method_not_allowed" 405, "unsupported_media_type" 415,
-// "too_large" 413, "locked_out" 429.
+// few codes have a status of their own: "unauthenticated" 401, "method_not_allowed" 405, "precondition_failed" 412,
+// "too_large" 413, "unsupported_media_type" 415, "locked_out" and "rate_limited" 429.
 int status_of(const Error& error);
 
 // invalid/"invalid_request" whose details carry the fields.
@@ -28,7 +28,9 @@ Error invalid_fields(std::vector<FieldError> fields);
 // What a caller may be told: trouble of the database or the cluster is named without its words, bugs not at all.
 Error public_error(Error error);
 
-// application/problem+json of public_error(error): type, title, status, detail, code, request_id, errors.
+// Of public_error(error): type, title, status, detail, code, request_id, errors.
+Json problem_document(const Error& error, const std::string& request_id);
+// That as application/problem+json. 429 has Retry-After of the detail "retry_after_s".
 http::Response problem(const Error& error, const std::string& request_id);
 
 // For requests that never became one (http::ServerOptions::error_page).

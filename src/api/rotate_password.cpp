@@ -1,5 +1,6 @@
 #include "api/rotate_password.hpp"
 
+#include "api/precondition.hpp"
 #include "base/crypto.hpp"
 #include "orchestrations/rotate_password.hpp"
 
@@ -11,7 +12,7 @@ namespace {
 asio::awaitable<Result<std::string>> accept_rotation(pg::Connection& tx, const Call& call, const std::string& name,
                                                      const Attempt& attempt) {
     using orchestrations::RotatePassword;
-    auto instance = co_await call.own_instance(tx, name);
+    auto instance = co_await instance_to_change(tx, call, name);
     if (!instance) co_return std::unexpected(std::move(instance).error());
     if (instance->state != "running")
         co_return std::unexpected(
@@ -43,7 +44,7 @@ asio::awaitable<Result<std::string>> accept_rotation(pg::Connection& tx, const C
 }  // namespace
 
 asio::awaitable<Result<Accepted>> rotate_password(const Call& call, std::string name, std::string digest) {
-    const Attempt attempt{"op-" + random_hex(16), call.idempotency_key(), std::move(digest)};
+    const auto attempt = attempt_of(call, std::move(digest));
     co_return co_await accept(call, attempt,
                               [&](pg::Connection& tx) { return accept_rotation(tx, call, name, attempt); });
 }

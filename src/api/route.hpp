@@ -20,6 +20,7 @@ struct Route {
 
 // The tables.
 std::span<const Route> audit_routes();
+std::span<const Route> bulk_routes();
 std::span<const Route> instance_routes();
 std::span<const Route> drift_routes();
 std::span<const Route> event_routes();

@@ -1,5 +1,6 @@
 // What the API works with. Made by src/app, which keeps it alive.
 #pragma once
+#include "api/rate_limit.hpp"
 #include "base/asio.hpp"
 #include "base/secret.hpp"
 #include "ha/agent_status.hpp"
@@ -34,6 +35,7 @@ struct ApiServices {
     std::vector<kube::Permission> permissions{};    // what it needs in the cluster
     std::optional<std::string> storage_class = {};  // of the instances' disks; nullopt: the cluster's default
     std::vector<std::string> postgres_versions;     // majors that may be asked for; the newest is the default
+    Rate rate = {};                                 // of each token's calls
     std::function<Readiness()> readiness;
     // What the agents of an instance's members say now, of those that answer soon.
     std::function<asio::awaitable<std::map<std::string, ha::AgentStatus>>(std::string k8s_name, std::string ns,

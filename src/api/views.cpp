@@ -48,6 +48,13 @@ Json view(const cms::Instance& instance, const cms::Replication& replication) {
     return out;
 }
 
+Json full_view(const cms::Instance& instance, const cms::Replication& replication) {
+    auto out = view(instance);
+    out["replication"] = view(instance, replication);
+    out["replication"]["policy"] = replication.policy;
+    return out;
+}
+
 Json view(const runtime::OrchestrationRow& row) {
     auto out = encode(row);
     for (const auto* hidden : {"key", "next_event"}) out.erase(hidden);

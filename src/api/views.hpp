@@ -12,6 +12,8 @@ Json view(const cms::Instance& instance);
 Json view(const cms::Operation& operation);
 // Who is what, and whether a failover would be safe.
 Json view(const cms::Instance& instance, const cms::Replication& replication);
+// An instance by itself: with its replication and the policy of that.
+Json full_view(const cms::Instance& instance, const cms::Replication& replication);
 // With input and output; the summary is without.
 Json view(const runtime::OrchestrationRow& row);
 Json summary(const runtime::OrchestrationRow& row);

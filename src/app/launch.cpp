@@ -51,6 +51,8 @@ int server(const cli::ServerOptions& options) {
                        .name = options.name,
                        .log_file = options.log_file,
                        .log_level = options.log_level,
+                       .rate_limit = options.rate_limit,
+                       .rate_burst = options.rate_burst,
                        .database_connections_max = options.database_connections_max,
                        .migrate = options.migrate,
                        .evict_every_turn = options.evict_every_turn,

@@ -252,6 +252,7 @@ class Server {
                 .permissions = server_permissions(config.ns),
                 .storage_class = config.storage_class,
                 .postgres_versions = config.postgres_versions,
+                .rate = {.per_second = config.rate_limit, .burst = config.rate_burst},
                 .readiness = [this] { return readiness(); },
                 .ask_members =
                     [this](std::string k8s_name, std::string ns, std::vector<std::string> members) {

@@ -33,6 +33,8 @@ struct ServerConfig {
     std::string name = "toygres";       // of this process, in the table of workers
     std::string log_file{};             // empty: stderr
     std::string log_level = "info";
+    int rate_limit = 200;   // calls of one token a second; 0: no limit
+    int rate_burst = 1000;  // that it may make at once
     std::size_t database_connections_max = 16;
     bool migrate = true;
     bool evict_every_turn = false;  // test mode of the runtime

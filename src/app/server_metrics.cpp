@@ -44,6 +44,7 @@ void count_kube_attempt(std::string_view verb, int status, std::chrono::nanoseco
 
 void declare_metrics() {
     metrics::gauge("toygres_build_info", "1, with the release", {{"version", TOYGRES_VERSION}}).Set(1);
+    metrics::counter("toygres_http_rate_limited_total", "Calls refused since their token makes too many");
     acquire_failures("pool_exhausted");
     acquire_failures("database_unavailable");
     metrics::counter("toygres_runtime_parked_total",

@@ -44,6 +44,8 @@ struct ServerOptions {
     std::string name;                 // of this process
     std::string log_file;             // empty: stderr
     std::string log_level;
+    int rate_limit;  // calls of one token a second; 0: no limit
+    int rate_burst;  // that it may make at once
     std::size_t database_connections_max;
     bool migrate;
     bool evict_every_turn;

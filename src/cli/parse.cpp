@@ -50,6 +50,8 @@ void add_server(CLI::App& app, CommandLine& line) {
     o.postgres_versions = {"13", "14", "15", "16", "17", "18"};
     o.name = "toygres";
     o.log_level = "info";
+    o.rate_limit = 200;
+    o.rate_burst = 1000;
     o.database_connections_max = 16;
     o.otlp_sampling = 1;
     o.keep_executions = 3;
@@ -110,6 +112,13 @@ void add_server(CLI::App& app, CommandLine& line) {
     verb->add_option("--log-file", o.log_file, "[stderr]");
     verb->add_option("--log-level", o.log_level)
         ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+        ->capture_default_str();
+    verb->add_option("--rate-limit", o.rate_limit,
+                     "Calls that a token may make a second in the long run; 0: any number")
+        ->check(CLI::Range(0, 1'000'000))
+        ->capture_default_str();
+    verb->add_option("--rate-burst", o.rate_burst, "Calls that it may make at once")
+        ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
     verb->add_option("--database-connections", o.database_connections_max, "Largest number of pooled sessions")
         ->check(CLI::Range(2, 1000))
@@ -270,6 +279,12 @@ void add_instance_verbs(CLI::App& app, CommandLine& line) {
     list_verb->add_option("-s,--state", line.list.state)
         ->check(CLI::IsMember({"creating", "running", "deleting", "deleted", "failed"}));
     list_verb->add_option("--health", line.list.health)->check(CLI::IsMember({"healthy", "unhealthy", "unknown"}));
+    list_verb->add_option("--name", line.list.name, "What their names look like: * is any text, ? any character");
+    list_verb->add_option("--tag", line.list.tags, "KEY=VALUE, or KEY for any value; may be repeated")
+        ->allow_extra_args(false);
+    list_verb->add_option("--sort", line.list.sort, "By what, with - before it downwards [-created_at]")
+        ->check(CLI::IsMember({"name", "-name", "created_at", "-created_at", "storage_size_gb", "-storage_size_gb"}));
+    list_verb->add_option("--fields", line.list.fields, "What to show of each, with commas between")->delimiter(',');
     list_verb->add_option("--prefix", line.list.prefix, "What their names start with");
     list_verb->add_flag("-a,--all", line.list.include_deleted, "Deleted ones, too");
     list_verb->add_flag("-w,--watch", line.list.watch, "Show it again and again, as it changes");
@@ -286,8 +301,8 @@ void add_instance_verbs(CLI::App& app, CommandLine& line) {
     owner_verb->add_option("OWNER", line.set_owner.owner, "Whom tokens speak for, see: toygres token list")->required();
     runs(owner_verb, line, &set_owner, line.set_owner);
 
-    auto* delete_verb = add(app, "delete", "Delete an instance and its data")->alias("del");
-    add_name(delete_verb, line.remove.name);
+    auto* delete_verb = add(app, "delete", "Delete instances and their data")->alias("del");
+    delete_verb->add_option("NAME", line.remove.names, "Names of the instances")->required()->expected(1, 100);
     delete_verb->add_flag("-y,--yes,-f,--force", line.remove.yes, "Do not ask");
     delete_verb->add_option("--idempotency-key,-K", line.remove.idempotency_key);
     add_wait(delete_verb, line.remove.wait, line.remove.timeout);

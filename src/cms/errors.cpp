@@ -20,6 +20,8 @@ constexpr std::array meanings{
     Meaning{"TG011", ErrorKind::not_found, "instance_not_found", ""},
     Meaning{"operations_idempotency", ErrorKind::conflict, "idempotency_key_used",
             "the idempotency key was used before"},
+    Meaning{"idempotency_keys_once", ErrorKind::conflict, "idempotency_key_used",
+            "the idempotency key was used before"},
     Meaning{"operations_running", ErrorKind::conflict, "operation_in_progress",
             "an operation of this kind is in progress on the instance"},
     Meaning{"api_tokens_name", ErrorKind::conflict, "token_exists", "a token of that name exists"},

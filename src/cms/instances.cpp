@@ -29,13 +29,28 @@ constexpr Query find_live{"cms.find_live",
 constexpr Query find_any{"cms.find_any", "SELECT " TOYGRES_INSTANCE_COLUMNS
                                          "WHERE user_name = $1 ORDER BY state = 'deleted', created_at DESC LIMIT 1"};
 constexpr Query get_query{"cms.get", "SELECT " TOYGRES_INSTANCE_COLUMNS "WHERE id = $1"};
-constexpr Query list_query{
-    "cms.list",
-    "SELECT " TOYGRES_INSTANCE_COLUMNS
-    "WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR health_status = $2) "
-    "AND ($3::text IS NULL OR starts_with(user_name, $3)) AND ($4::boolean OR state <> 'deleted') "
-    "AND ($5::timestamptz IS NULL OR (date_trunc('milliseconds', created_at), id) < ($5::timestamptz, $6::uuid)) "
-    "ORDER BY date_trunc('milliseconds', created_at) DESC, id DESC LIMIT $7"};
+constexpr Query lock_query{"cms.lock_instance", "SELECT FROM instances WHERE id = $1 FOR UPDATE"};
+constexpr Query lock_replication_query{"cms.lock_replication",
+                                       "SELECT FROM replication WHERE instance_id = $1 FOR UPDATE"};
+
+// By keyset: after one place in the order, never by counting rows.
+#define TOYGRES_LIST_INSTANCES(KEY, TYPE, COMPARISON, DIRECTION)                                                  \
+    "SELECT " TOYGRES_INSTANCE_COLUMNS                                                                            \
+    "WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR health_status = $2) "                        \
+    "AND ($3::text IS NULL OR starts_with(user_name, $3)) AND ($4::text IS NULL OR user_name LIKE $4) "           \
+    "AND ($5::jsonb = '{}' OR tags @> $5::jsonb) AND ($6::text[] = '{}' OR tags ?& $6::text[]) "                  \
+    "AND ($7::boolean OR state <> 'deleted') "                                                                    \
+    "AND ($8::text IS NULL OR (" KEY ", id) " COMPARISON " ($8::" TYPE ", $9::uuid)) ORDER BY " KEY " " DIRECTION \
+    ", id " DIRECTION " LIMIT $10"
+
+constexpr Query list_queries[][2] = {
+    {{"cms.list_by_name", TOYGRES_LIST_INSTANCES("user_name COLLATE \"C\"", "text", ">", "ASC")},
+     {"cms.list_by_name_down", TOYGRES_LIST_INSTANCES("user_name COLLATE \"C\"", "text", "<", "DESC")}},
+    {{"cms.list_oldest", TOYGRES_LIST_INSTANCES("date_trunc('milliseconds', created_at)", "timestamptz", ">", "ASC")},
+     {"cms.list_newest", TOYGRES_LIST_INSTANCES("date_trunc('milliseconds', created_at)", "timestamptz", "<", "DESC")}},
+    {{"cms.list_smallest", TOYGRES_LIST_INSTANCES("storage_size_gb", "integer", ">", "ASC")},
+     {"cms.list_largest", TOYGRES_LIST_INSTANCES("storage_size_gb", "integer", "<", "DESC")}},
+};
 constexpr Query state_query{"cms.set_state", "SELECT set_instance_state($1, $2, $3, $4, $5, $6)"};
 constexpr Query health_query{"cms.set_health", "SELECT set_instance_health($1, $2, $3, $4)"};
 constexpr Query endpoint_query{"cms.set_endpoint",
@@ -70,6 +85,16 @@ constexpr Query timeline_query{
     "cms.timeline",
     "SELECT * FROM (SELECT at, what, nullif(change, ''), message, actor, request_id, operation_id FROM v_timeline "
     "WHERE instance_id = $1 ORDER BY at DESC LIMIT $2) t ORDER BY at"};
+
+// "db-?x*" as LIKE has it.
+std::string like_pattern(const std::string& glob) {
+    std::string out;
+    for (const char c : glob) {
+        if (c == '%' || c == '_' || c == '\\') out += '\\';
+        out += c == '*' ? '%' : c == '?' ? '_' : c;
+    }
+    return out;
+}
 
 Instance to_instance(const pg::Row& row) {
     return {.id = row.get<std::string>(0),
@@ -144,10 +169,32 @@ asio::awaitable<Result<Instance>> get_instance(pg::Connection& db, std::string i
     co_return single(std::move(rows), id);
 }
 
+asio::awaitable<Result<void>> lock_instance(pg::Connection& tx, std::string id) {
+    if (auto locked = co_await change(tx, lock_replication_query, params(id)); !locked) co_return locked;
+    co_return co_await change(tx, lock_query, params(id));
+}
+
+InstancePlace place_of(const Instance& instance, InstanceSort sort) {
+    switch (sort) {
+        case InstanceSort::name:
+            return {instance.name, instance.id};
+        case InstanceSort::storage_size_gb:
+            return {std::to_string(instance.storage_size_gb), instance.id};
+        case InstanceSort::created_at:
+            break;
+    }
+    return {format_rfc3339(instance.created_at), instance.id};
+}
+
 asio::awaitable<Result<std::vector<Instance>>> list_instances(pg::Connection& db, InstanceFilter filter) {
-    auto rows = co_await db.execute(list_query, params(filter.state, filter.health, filter.name_prefix,
-                                                       filter.deleted_too || filter.state == "deleted",
-                                                       filter.before_created_at, filter.before_id, filter.limit));
+    const auto& query = list_queries[static_cast<std::size_t>(filter.sort)][filter.descending ? 1 : 0];
+    const auto pattern = filter.name_glob ? std::optional(like_pattern(*filter.name_glob)) : std::nullopt;
+    const bool deleted_too = filter.deleted_too || filter.state == "deleted";
+    const auto key = filter.after ? std::optional(filter.after->key) : std::nullopt;
+    const auto id = filter.after ? std::optional(filter.after->id) : std::nullopt;
+    auto rows =
+        co_await db.execute(query, params(filter.state, filter.health, filter.name_prefix, pattern, filter.tags,
+                                          pg::array_literal(filter.tag_names), deleted_too, key, id, filter.limit));
     if (!rows) co_return std::unexpected(std::move(rows).error());
     std::vector<Instance> out;
     for (const auto row : *rows) out.push_back(to_instance(row));

@@ -69,16 +69,33 @@ asio::awaitable<Result<std::string>> reserve_instance(pg::Connection& tx, NewIns
 asio::awaitable<Result<Instance>> find_instance(pg::Connection& db, std::string name, bool deleted_too = false);
 asio::awaitable<Result<Instance>> get_instance(pg::Connection& db, std::string id);
 
+// Until the transaction ends, nobody else changes it nor its replication.
+asio::awaitable<Result<void>> lock_instance(pg::Connection& tx, std::string id);
+
+// What a list can be sorted by: what does not change, so that no page repeats or misses anything.
+enum class InstanceSort { name, created_at, storage_size_gb };
+BOOST_DESCRIBE_ENUM(InstanceSort, name, created_at, storage_size_gb)
+
+// A place in a list: the sorted value as text, and the id that tells equal ones apart.
+struct InstancePlace {
+    std::string key;
+    std::string id;
+};
+InstancePlace place_of(const Instance& instance, InstanceSort sort);
+
 struct InstanceFilter {
     std::optional<std::string> state{};
     std::optional<std::string> health{};
     std::optional<std::string> name_prefix{};
+    std::optional<std::string> name_glob{};  // * is any text, ? any character
+    Json tags = Json::object();              // those that it has, by their values…
+    std::vector<std::string> tag_names{};    // …and those that it has with any value
     bool deleted_too = false;
-    std::optional<Timestamp> before_created_at{};  // cursor, with before_id
-    std::optional<std::string> before_id{};
+    InstanceSort sort = InstanceSort::created_at;
+    bool descending = true;
+    std::optional<InstancePlace> after{};
     int limit = 100;
 };
-// Newest first.
 asio::awaitable<Result<std::vector<Instance>>> list_instances(pg::Connection& db, InstanceFilter filter);
 
 // false: it was in that state already. Errors: conflict/"illegal_transition", not_found/"instance_not_found".

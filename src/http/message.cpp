@@ -17,7 +17,7 @@ bool equal_without_case(std::string_view a, std::string_view b) {
                               [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-constexpr std::array<std::pair<int, std::string_view>, 32> phrases{{
+constexpr std::array<std::pair<int, std::string_view>, 33> phrases{{
     {100, "Continue"},
     {101, "Switching Protocols"},
     {200, "OK"},
@@ -25,6 +25,7 @@ constexpr std::array<std::pair<int, std::string_view>, 32> phrases{{
     {202, "Accepted"},
     {204, "No Content"},
     {206, "Partial Content"},
+    {207, "Multi-Status"},
     {301, "Moved Permanently"},
     {302, "Found"},
     {303, "See Other"},

@@ -18,7 +18,7 @@ asio::awaitable<http::Response> list_audit(Call& call) {
                                   .limit = limit + 1};
     const auto found = co_await call.read([&](pg::Connection& db) { return cms::list_audit(db, filter); });
     co_return json_response(page(
-        "audit", found, limit, [](const cms::AuditEntry& e) { return page_token(e.id); },
+        "audit", found, limit, [&](const cms::AuditEntry& e) { return page_token(call, e.id); },
         [](const cms::AuditEntry& e) { return encode(e); }));
 }
 

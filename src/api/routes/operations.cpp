@@ -5,10 +5,17 @@
 namespace toygres::api {
 namespace {
 
+std::vector<std::string> shown_members() {
+    auto out = member_names<cms::Operation>();
+    std::erase(out, "request_digest");
+    return out;
+}
+
 // Newest first.
 asio::awaitable<http::Response> list_operations(Call& call) {
-    call.expect_query({"instance", "state", "limit", "page_token"});
+    call.expect_query({"instance", "state", "fields", "limit", "page_token"});
     const int limit = page_size(call);
+    const auto fields = chosen_fields(call, shown_members());
     const auto cursor = time_cursor(call);
     const cms::OperationFilter filter{
         .instance = call.query_text("instance"),
@@ -18,8 +25,9 @@ asio::awaitable<http::Response> list_operations(Call& call) {
         .limit = limit + 1};
     const auto found = co_await call.read([&](pg::Connection& db) { return cms::list_operations(db, filter); });
     co_return json_response(page(
-        "operations", found, limit, [](const cms::Operation& o) { return page_token({o.created_at, o.id}); },
-        [](const cms::Operation& o) { return view(o); }));
+        "operations", found, limit,
+        [&](const cms::Operation& o) { return page_token(call, TimeCursor{o.created_at, o.id}); },
+        [&](const cms::Operation& o) { return cut_down(view(o), fields); }));
 }
 
 asio::awaitable<http::Response> get_operation(Call& call) {

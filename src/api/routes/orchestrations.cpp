@@ -95,18 +95,25 @@ runtime::OrchestrationFilter filter_of(const Call& call) {
             .tags = tags_of(call)};
 }
 
+std::vector<std::string> summary_members() {
+    auto out = member_names<runtime::OrchestrationRow>();
+    for (const auto* hidden : {"key", "next_event", "input", "output"}) std::erase(out, hidden);
+    return out;
+}
+
 // Newest first, without inputs and outputs.
 asio::awaitable<http::Response> list_orchestrations(Call& call) {
     call.expect_query(
-        {"name", "status", "id_prefix", "created_after", "created_before", "tags", "limit", "page_token"});
+        {"name", "status", "id_prefix", "created_after", "created_before", "tags", "fields", "limit", "page_token"});
     const int limit = page_size(call);
+    const auto fields = chosen_fields(call, summary_members());
     auto filter = filter_of(call);
     filter.after_key = key_cursor(call).value_or(0);
     filter.limit = limit + 1;
     const auto found = value_or_raise(co_await call.services().client.list(std::move(filter)));
     co_return json_response(page(
-        "orchestrations", found, limit, [](const runtime::OrchestrationRow& row) { return page_token(row.key); },
-        [](const runtime::OrchestrationRow& row) { return summary(row); }));
+        "orchestrations", found, limit, [&](const runtime::OrchestrationRow& row) { return page_token(call, row.key); },
+        [&](const runtime::OrchestrationRow& row) { return cut_down(summary(row), fields); }));
 }
 
 // How many of each type are in each status.

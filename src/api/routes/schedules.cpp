@@ -78,7 +78,8 @@ asio::awaitable<http::Response> list_schedules(Call& call) {
         std::ranges::copy_if(found, std::back_inserter(live), [](const auto& row) { return !is_finished(row.status); });
     }
     co_return json_response(page(
-        "schedules", live, limit, [](const OrchestrationRow& row) { return page_token(row.key); }, &view_schedule));
+        "schedules", live, limit, [&](const OrchestrationRow& row) { return page_token(call, row.key); },
+        &view_schedule));
 }
 
 // With how its last runs ended, and its next times by this server's time zones.

@@ -60,7 +60,7 @@ asio::awaitable<http::Response> list_tokens(Call& call) {
                                   .limit = limit + 1};
     const auto found = co_await call.read([&](pg::Connection& db) { return cms::list_tokens(db, filter); });
     co_return json_response(page(
-        "tokens", found, limit, [](const cms::Token& t) { return page_token({t.created_at, t.id}); },
+        "tokens", found, limit, [&](const cms::Token& t) { return page_token(call, TimeCursor{t.created_at, t.id}); },
         [](const cms::Token& t) { return encode(t); }));
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <ostream>
 
 namespace toygres::cli {
@@ -101,15 +102,37 @@ Table instances_table(const Json& found, bool wide) {
     return out;
 }
 
+// One column each.
+Table fields_table(const Json& found, const std::vector<std::string>& fields) {
+    std::vector<std::string> headings;
+    for (const auto& field : fields) {
+        headings.push_back(field);
+        for (auto& c : headings.back())
+            c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    Table out(std::move(headings));
+    for (const auto& i : found.at("instances")) {
+        std::vector<std::string> cells;
+        for (const auto& field : fields) cells.push_back(text_at(i, field));
+        out.add(std::move(cells));
+    }
+    return out;
+}
+
 int list_once(Session& session, const ListOptions& options) {
     std::string target = "/api/v1/instances";
     add_query(target, "state", options.state);
     add_query(target, "health", options.health);
+    add_query(target, "name", options.name);
     add_query(target, "name_prefix", options.prefix);
+    for (const auto& tag : options.tags) add_query(target, "tag", tag);
+    add_query(target, "sort", options.sort);
+    add_query(target, "fields", fmt::format("{}", fmt::join(options.fields, ",")));
     if (options.include_deleted) add_query(target, "include_deleted", "true");
     const auto found = all_pages(session, target, "instances");
     if (session.print_raw(found)) return exit_ok;
-    const auto table = instances_table(found, session.wide());
+    const auto table =
+        options.fields.empty() ? instances_table(found, session.wide()) : fields_table(found, options.fields);
     if (table.size() > 0) session.console.out << session.text_of(table) << "\n";
     session.console.out << fmt::format("{} instance{} found\n", table.size(), table.size() == 1 ? "" : "s");
     if (table.size() == 0) session.console.err << "Make one with: toygres create NAME\n";
@@ -162,24 +185,35 @@ int get(Session& session, const GetOptions& options) {
     return watch(session, [&] { return get_once(session, options); });
 }
 
-int remove(Session& session, const DeleteOptions& options) {
-    if (!options.yes) {
-        const bool asked = session.console.in_is_terminal;
-        const auto i = asked ? session.api.get(instance_path(options.name)) : Json::object();
-        const auto question = fmt::format(
-            "Delete {} (PostgreSQL {}, {}, made {} ago) and all its data? This cannot be undone.", options.name,
-            text_at(i, "postgres_version"), storage_of(i), age(text_at(i, "created_at"), now()));
-        if (!session.console.confirmed(false, question, "the instance's data goes with it")) return exit_failed;
-    }
+namespace {
+
+bool delete_confirmed(Session& session, const DeleteOptions& options) {
+    if (options.yes) return true;
+    const auto& name = options.names.front();
+    const bool asked = session.console.in_is_terminal;
+    if (options.names.size() > 1)
+        return session.console.confirmed(
+            false,
+            fmt::format("Delete the {} instances {} and all their data? This cannot be undone.", options.names.size(),
+                        fmt::join(options.names, ", ")),
+            "the instances' data goes with them");
+    const auto i = asked ? session.api.get(instance_path(name)) : Json::object();
+    const auto question =
+        fmt::format("Delete {} (PostgreSQL {}, {}, made {} ago) and all its data? This cannot be undone.", name,
+                    text_at(i, "postgres_version"), storage_of(i), age(text_at(i, "created_at"), now()));
+    return session.console.confirmed(false, question, "the instance's data goes with it");
+}
+
+int remove_one(Session& session, const DeleteOptions& options, const std::string& key) {
     const auto began = now();
-    const auto key = options.idempotency_key.empty() ? random_uuid() : options.idempotency_key;
-    auto answer = session.api.send("DELETE", instance_path(options.name), Json(), key);
+    const auto& name = options.names.front();
+    auto answer = session.api.send("DELETE", instance_path(name), Json(), key);
     auto& out = session.console.out;
     if (!options.wait) {
         if (session.print_raw(answer)) return exit_ok;
         const auto id = text_at(answer.at("operation"), "id");
         out << session.console.paint("✓", "32") << " Instance deletion started\n"
-            << fmt::format("  Name:      {}\n  K8s Name:  {}\n  Operation: {}\n\n", options.name,
+            << fmt::format("  Name:      {}\n  K8s Name:  {}\n  Operation: {}\n\n", name,
                            text_at(answer.at("instance"), "k8s_name"), id)
             << fmt::format("See how it gets on:\n  toygres operation {} --wait\n", id);
         return exit_ok;
@@ -187,8 +221,49 @@ int remove(Session& session, const DeleteOptions& options) {
     answer["operation"] = value_or_raise(wait_for_operation(session, answer.at("operation"), options.timeout));
     if (session.print_raw(answer)) return exit_ok;
     out << session.console.paint("✓", "32")
-        << fmt::format(" Instance {} is deleted ({})\n", options.name, format_duration(now() - began));
+        << fmt::format(" Instance {} is deleted ({})\n", name, format_duration(now() - began));
     return exit_ok;
+}
+
+// What came of one of several; false when it is not, or will not be, deleted.
+bool tell_removed(Session& session, const DeleteOptions& options, Json& item) {
+    const auto name = text_at(item, "name");
+    if (const auto problem = item.find("problem"); problem != item.end()) {
+        session.console.err << fmt::format("{}: {}\n", name, text_at(*problem, "detail"));
+        return false;
+    }
+    if (!options.wait) {
+        if (session.format == Format::table || session.format == Format::wide)
+            session.console.out << fmt::format("{} is being deleted by operation {}\n", name,
+                                               text_at(item.at("operation"), "id"));
+        return true;
+    }
+    const auto ended = wait_for_operation(session, item.at("operation"), options.timeout);
+    if (!ended) {
+        session.console.err << fmt::format("{}: {}\n", name, ended.error().message);
+        return false;
+    }
+    item["operation"] = *ended;
+    if (session.format == Format::table || session.format == Format::wide)
+        session.console.out << session.console.paint("✓", "32") << fmt::format(" Instance {} is deleted\n", name);
+    return true;
+}
+
+// In one call; those that can be deleted are, whatever becomes of the others.
+int remove_many(Session& session, const DeleteOptions& options, const std::string& key) {
+    auto answer = session.api.send("POST", "/api/v1/bulk/delete-instances", {{"names", options.names}}, key);
+    bool all = true;
+    for (auto& item : answer.at("items")) all = tell_removed(session, options, item) && all;
+    session.print_raw(answer);
+    return all ? exit_ok : exit_failed;
+}
+
+}  // namespace
+
+int remove(Session& session, const DeleteOptions& options) {
+    if (!delete_confirmed(session, options)) return exit_failed;
+    const auto key = options.idempotency_key.empty() ? random_uuid() : options.idempotency_key;
+    return options.names.size() == 1 ? remove_one(session, options, key) : remove_many(session, options, key);
 }
 
 }  // namespace toygres::cli

@@ -45,7 +45,11 @@ int create(Session& session, const CreateOptions& options);
 struct ListOptions {
     std::string state;
     std::string health;
+    std::string name;  // "web-*"
     std::string prefix;
+    std::vector<std::string> tags;    // "team=web", "spare"
+    std::string sort;                 // "name", "-created_at"
+    std::vector<std::string> fields;  // columns; none: the usual ones
     bool include_deleted;
     bool watch;
 };
@@ -103,7 +107,7 @@ struct SetOwnerOptions {
 int set_owner(Session& session, const SetOwnerOptions& options);
 
 struct DeleteOptions {
-    std::string name;
+    std::vector<std::string> names;
     bool yes;
     bool wait;
     std::chrono::milliseconds timeout;

@@ -2,6 +2,7 @@
 #include "api/address.hpp"
 #include "api/denial_limit.hpp"
 #include "api/lock_out.hpp"
+#include "api/rate_limit.hpp"
 #include "support/catch.hpp"
 
 #include <fmt/format.h>
@@ -98,4 +99,36 @@ TEST_CASE("denials: of all networks together there are so many entries a minute,
     int left_out = 0;
     for (const auto& [network, count] : told) left_out += count;
     CHECK(entries + left_out == all);
+}
+
+TEST_CASE("rate: a token may make a burst, then so many calls a second, and no other token waits for it") {
+    RateLimit limit({.per_second = 10, .burst = 20});
+    for (int n = 0; n < 20; ++n) CHECK_FALSE(limit.take("a", start));
+    CHECK(limit.take("a", start) == 1s);
+    CHECK_FALSE(limit.take("b", start));
+    CHECK(limit.take("a", start + 99ms));
+    CHECK_FALSE(limit.take("a", start + 100ms));
+    CHECK(limit.take("a", start + 100ms));
+    int made = 0;
+    for (int ms = 1000; ms < 11'000; ++ms) made += limit.take("a", start + std::chrono::milliseconds(ms)) ? 0 : 1;
+    CHECK(made >= 100);
+    CHECK(made <= 110);
+}
+
+TEST_CASE("rate: who waits is told how long; a bucket holds no more than a burst; 0 is no limit") {
+    RateLimit slow({.per_second = 1, .burst = 1});
+    CHECK_FALSE(slow.take("a", start));
+    CHECK(slow.take("a", start + 100ms) == 1s);
+    CHECK_FALSE(slow.take("a", start + 24h));
+    CHECK(slow.take("a", start + 24h) == 1s);
+    RateLimit none({.per_second = 0});
+    for (int n = 0; n < 10'000; ++n) CHECK_FALSE(none.take("a", start));
+}
+
+TEST_CASE("rate: not more buckets are kept than are of use") {
+    RateLimit limit({.per_second = 1, .burst = 2});
+    for (std::size_t n = 0; n < RateLimit::tokens_max + 100; ++n) limit.take(fmt::format("t{}", n), start);
+    CHECK(limit.size() <= RateLimit::tokens_max);
+    CHECK_FALSE(limit.take("new", start + 10s));
+    CHECK(limit.size() == 1);
 }

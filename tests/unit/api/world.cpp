@@ -36,7 +36,7 @@ asio::awaitable<pg::Rows> run_text(std::shared_ptr<pg::Pool> pool, std::string t
 
 }  // namespace
 
-World::World(const std::string& kubernetes, std::vector<kube::Permission> permissions)
+World::World(const std::string& kubernetes, std::vector<kube::Permission> permissions, api::Rate rate)
     : conninfo(new_database()),
       pool(std::make_shared<pg::Pool>(
           io.get_executor(), pg::PoolOptions{.conninfo = conninfo, .search_path = schema, .connections_max = 8})),
@@ -52,6 +52,7 @@ World::World(const std::string& kubernetes, std::vector<kube::Permission> permis
            .ns = "toygres",
            .permissions = std::move(permissions),
            .postgres_versions = {"14", "15"},
+           .rate = rate,
            .readiness = [this] { return readiness; },
            .find_drift = [this](std::chrono::milliseconds, bool) -> asio::awaitable<Json> { co_return drift; },
            .view_runtime = [](const std::string& id_prefix, std::size_t most) -> Json {

@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 
 struct World {
     // A database of its own; `kubernetes` is where its client points, by default nowhere.
-    explicit World(const std::string& kubernetes = "http://127.0.0.1:1",
-                   std::vector<kube::Permission> permissions = {});
+    explicit World(const std::string& kubernetes = "http://127.0.0.1:1", std::vector<kube::Permission> permissions = {},
+                   api::Rate rate = {});
     ~World();
 
     // A request with the writer's token, a JSON body when there is one.

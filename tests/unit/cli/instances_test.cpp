@@ -235,6 +235,51 @@ TEST_CASE("list: shows a table, follows pages, and prints the API's objects on r
     CHECK(server.requests()[4].target == "/api/v1/instances?state=running&name_prefix=f&limit=500");
 }
 
+TEST_CASE("list: asks for filters, an order and fields, which become the columns") {
+    FakeServer server([](const http::Request&) {
+        return json({{"instances", {{{"name", "web-1"}, {"storage_size_gb", 10}}, {{"name", "web-22"}}}}});
+    });
+    const auto outcome = on(server, {"list", "--name", "web-*", "--tag", "team=web", "--tag", "spare", "--sort",
+                                     "-name", "--fields", "name,storage_size_gb"});
+    CHECK(outcome.code == 0);
+    CHECK(outcome.out ==
+          "NAME    STORAGE SIZE GB\n"
+          "web-1   10\n"
+          "web-22  -\n"
+          "\n"
+          "2 instances found\n");
+    CHECK(server.requests().at(0).target ==
+          "/api/v1/instances?name=web-%2A&tag=team%3Dweb&tag=spare&sort=-name&fields=name%2Cstorage_size_gb&limit=500");
+    CHECK(on(server, {"list", "--sort", "health"}).code == 2);
+}
+
+TEST_CASE("delete: several go in one call; what became of each is told, and one that is refused is a failure") {
+    FakeServer server([](const http::Request& request) {
+        if (request.method != "POST") return json(an_operation("succeeded"));
+        auto first = accepted();
+        first["name"] = "a";
+        first["status"] = 202;
+        return json({{"accepted", 1},
+                     {"refused", 1},
+                     {"items", {first, {{"name", "b"}, {"status", 404}, {"problem", {{"detail", "there is no b"}}}}}}},
+                    207);
+    });
+    const auto outcome = on(server, {"delete", "a", "b", "--yes"});
+    CHECK(outcome.code == 1);
+    CHECK(outcome.out == "a is being deleted by operation op-1\n");
+    CHECK(outcome.err == "b: there is no b\n");
+    const auto call = server.requests().at(0);
+    CHECK(call.target == "/api/v1/bulk/delete-instances");
+    CHECK(Json::parse(call.body) == Json{{"names", {"a", "b"}}});
+    CHECK(call.headers.has("Idempotency-Key"));
+    const auto waited = on(server, {"delete", "a", "b", "--yes", "--wait"});
+    CHECK(waited.code == 1);
+    CHECK(waited.out.contains("Instance a is deleted\n"));
+    CHECK(on(server, {"delete", "a", "b"}).code == 2);
+    CHECK(
+        on(server, {"delete", "a", "b"}, "n\n", true).err.contains("Delete the 2 instances a, b and all their data?"));
+}
+
 TEST_CASE("get: shows the sections of an instance") {
     FakeServer server([](const http::Request&) { return json(an_instance("mydb")); });
     const auto outcome = on(server, {"get", "mydb"});
