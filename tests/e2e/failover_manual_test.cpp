@@ -150,7 +150,7 @@ TEST_CASE("resync copies the standby afresh [cnpg pvc_deletion_test; patroni rei
 TEST_CASE(
     "switchover with stop_and_retain: the old primary stays down, the new one goes on [cnpg fencing_test; paf "
     "maintenance_and_drop]",
-    "[failover][lengthy]") {
+    "[failover]") {
     const Replicated db(shared_stack(), "retained");
     REQUIRE(db.becomes_whole());
     const auto [old_primary, next] = std::pair(db.primary(), db.standby());

@@ -132,7 +132,7 @@ TEST_CASE(
 TEST_CASE(
     "deleting an instance that is being made, degraded or held leaves nothing [zalando "
     "test_zz_cluster_deletion; pgo delete; cnpg 'can be deleted']",
-    "[failover][lengthy]") {
+    "[failover]") {
     auto& stack = shared_stack();
     const auto state_of = [&](const std::string& name) {
         return stack.value(

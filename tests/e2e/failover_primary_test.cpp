@@ -196,7 +196,7 @@ TEST_CASE(
 TEST_CASE(
     "the primary and the standby fail over to each other five times: each time nothing is lost [cnpg failover_test; "
     "patroni 'failover back and forth']",
-    "[failover][lengthy]") {
+    "[failover]") {
     Scene s;
     for (int turn = 1; turn <= 5; ++turn) {
         const auto [gone, next] = std::pair(s.db.primary(), s.db.standby());

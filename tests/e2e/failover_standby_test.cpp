@@ -15,7 +15,7 @@ TEST_CASE(
     "the standby is gone: commits wait for the time allowed and go on without it; no change of roles meanwhile; it is "
     "synchronous again by itself [cnpg syncreplicas_test 'will decrease the number of sync replicas'; paf "
     "guard_data_loss]",
-    "[failover][lengthy]") {
+    "[failover]") {
     const auto& db = at_rest();
     db.set_policy({{"standby_timeout_ms", 3'000}});
     Ledger ledger(db.conninfo(), {.answer_timeout = 30s});
@@ -67,7 +67,7 @@ TEST_CASE(
 TEST_CASE(
     "strict: commits wait until the standby is back, however long that takes [patroni basic_replication 'strict "
     "mode keeps synchronous_standby_names'; paf wait_primary_draining_deadlock]",
-    "[failover][lengthy]") {
+    "[failover]") {
     const Replicated db(shared_stack(), "strict", {{"durability", "strict"}});
     db.set_policy(quick_policy);
     REQUIRE(db.becomes_whole());
@@ -177,7 +177,7 @@ TEST_CASE("the walreceiver is killed: it comes back, the standby stays the stand
 TEST_CASE(
     "strict: the primary crashes while commits wait for a standby that is away: it waits on after its restart, and "
     "nobody is promoted [patroni basic_replication 'strict keeps old synchronous_standby_names'; cnpg dataDurability]",
-    "[failover][lengthy]") {
+    "[failover]") {
     const Replicated db(shared_stack(), "strictly", {{"durability", "strict"}});
     db.set_policy(quick_policy);
     REQUIRE(db.becomes_whole());
