@@ -237,11 +237,14 @@ TEST_CASE("security: kill -9 of the server at every point of a change of passwor
         stack.signal_server(SIGTERM);
         stack.wait_for_death();
         stack.up(point);
+        // It begins at once, so that the server may be dead before it has answered.
         const auto accepted = stack.call("POST", "/api/v1/instances/db/rotate-password");
-        REQUIRE(accepted.status == 202);
+        CHECK((accepted.status == 202 || accepted.status == 0));
         stack.wait_for_death();
         stack.up();
-        CHECK(stack.wait_operation(operation_of(accepted)).at("state") == "succeeded");
+        const auto operation =
+            stack.value("SELECT id FROM operations WHERE kind = 'rotate_password' ORDER BY created_at DESC LIMIT 1");
+        CHECK(stack.wait_operation(operation).at("state") == "succeeded");
         const auto after = password_of(stack, "db");
         CHECK(after != before);
         CHECK(opens(stack, "db", after));
