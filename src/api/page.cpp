@@ -20,7 +20,7 @@ std::string list_digest(const Call& call) {
     std::ranges::sort(query);
     Json all = call.segments();
     for (const auto& [key, value] : query) all.push_back({key, value});
-    return fmt::format("{:016x}", digest64(all.dump()));
+    return fmt::format("{:016x}", digest64(all.dump(-1, ' ', false, Json::error_handler_t::replace)));
 }
 
 }  // namespace
