@@ -29,10 +29,10 @@ bool fits(const std::vector<std::string_view>& pattern, const std::vector<std::s
 
 std::vector<Route> all_routes() {
     std::vector<Route> out;
-    for (const auto table : {audit_routes(), bulk_routes(), instance_routes(), connection_routes(), event_routes(),
-                             fleet_routes(), log_routes(), operation_routes(), orchestration_routes(),
-                             replication_routes(), schedule_routes(), system_routes(), token_routes(), drift_routes(),
-                             stats_routes()})
+    for (const auto table :
+         {audit_routes(), bulk_routes(), instance_routes(), connection_routes(), event_routes(), fleet_routes(),
+          log_routes(), operation_routes(), orchestration_routes(), replication_routes(), schedule_routes(),
+          system_routes(), token_routes(), drift_routes(), stats_routes()})
         out.insert(out.end(), table.begin(), table.end());
     return out;
 }
