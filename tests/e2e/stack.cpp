@@ -53,6 +53,19 @@ std::string program_directory() {
     return elsewhere == nullptr ? TOYGRES_BINARY_DIR : elsewhere;
 }
 
+// One that the kernel gives out: of two suites that look for a free one at the same moment, each finds its own.
+int free_port() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0);
+    REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    ::close(fd);
+    return ntohs(address.sin_port);
+}
+
 }  // namespace
 
 std::string operation_of(const http::Response& response) {
@@ -95,8 +108,10 @@ std::string Stack::kubeconfig() const { return directory + "/cluster/kubeconfig"
 std::string Stack::database() const { return fmt::format("host={}/cms user=toygres dbname=postgres", directory); }
 
 void Stack::up(const std::string& crash_at) {
-    const auto ran = shell(fmt::format("{} {} {}/toygres up", environment(),
-                                       crash_at.empty() ? "" : "TOYGRES_CRASH_AT=" + crash_at, binaries));
+    // It keeps the port that it had.
+    const auto port = fs::exists(directory + "/cli.json") ? "" : fmt::format("--port {}", free_port());
+    const auto ran = shell(fmt::format("{} {} {}/toygres up {}", environment(),
+                                       crash_at.empty() ? "" : "TOYGRES_CRASH_AT=" + crash_at, binaries, port));
     INFO(ran.output);
     REQUIRE(ran.code == 0);
 }
@@ -148,17 +163,7 @@ void Stack::wait_for_death() const {
     REQUIRE(eventually([&] { return !server_runs(); }, 120));
 }
 
-Stack::Extra Stack::start_extra_server(const ExtraOptions& options) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0);
-    REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0);
-    ::close(fd);
-    return start_server(ntohs(address.sin_port), options);
-}
+Stack::Extra Stack::start_extra_server(const ExtraOptions& options) { return start_server(free_port(), options); }
 
 Stack::Extra Stack::start_server(int port, const ExtraOptions& options) {
     const auto program = binaries + "/toygres";
