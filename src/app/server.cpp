@@ -145,7 +145,7 @@ asio::awaitable<Result<std::string>> read_id(std::string database_url, std::stri
 
 // What marks objects in the cluster as this installation's own.
 Result<std::string> find_id(const ServerConfig& config) {
-    for (;; std::this_thread::sleep_for(retry_interval)) {
+    for (bool told = false;; std::this_thread::sleep_for(retry_interval)) {
         asio::io_context io;
         Result<std::string> id;
         asio::co_spawn(io, read_id(config.database_url, config.schema),
@@ -155,6 +155,7 @@ Result<std::string> find_id(const ServerConfig& config) {
                        });
         io.run();
         if (id || !id.error().retryable()) return id;
+        if (!std::exchange(told, true)) log::warning("server.waiting_for_database", {{"message", id.error().message}});
     }
 }
 
