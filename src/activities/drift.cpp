@@ -62,8 +62,10 @@ class Judge {
           before_(by_name(facts.before, false)),
           after_(by_name(facts.after, false)),
           deleted_(by_name(facts.after, true)) {
-        for (const auto& o : facts.objects)
+        for (const auto& o : facts.objects) {
+            there_.emplace(o.kind, o.ns, o.name);
             if (o.kind == "PersistentVolumeClaim") with_volumes_.insert(o.k8s_name);
+        }
     }
 
     std::vector<DriftFinding> findings() {
@@ -201,11 +203,7 @@ class Judge {
         add(std::move(out));
     }
 
-    bool is_there(const kube::ResourceRef& ref) const {
-        return std::ranges::any_of(facts_.objects, [&](const ClusterObject& o) {
-            return o.kind == ref.kind && o.name == ref.name && o.ns == ref.ns;
-        });
-    }
+    bool is_there(const kube::ResourceRef& ref) const { return there_.contains({ref.kind, ref.ns, ref.name}); }
 
     DriftFinding missing(const kube::ResourceRef& ref, const cms::OnRecord& row) const {
         auto out = of(row, "orphaned_cms", "object_missing");
@@ -241,6 +239,7 @@ class Judge {
     ByName after_;
     ByName deleted_;
     std::set<std::string> with_volumes_;
+    std::set<std::tuple<std::string, std::string, std::string>> there_;  // kind, namespace, name
     std::vector<DriftFinding> out_;
 };
 
