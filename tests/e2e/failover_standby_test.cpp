@@ -185,15 +185,21 @@ TEST_CASE(
         Scene s(db, {.answer_timeout = 120s});
         db.scale(s.standby, 0);
         const auto waiting = [&] {
-            return answer_of(db, s.primary, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") ==
-                   "2";
+            return answer_of(db, s.primary,
+                             "SELECT concat_ws(' ', (SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
+                             "'SyncRep'), (SELECT count(*) FROM pg_stat_replication))") == "2 0";
         };
         REQUIRE(eventually(waiting));
         const auto acknowledged = s.ledger.acknowledged();
         const auto postmaster = db.postmaster(s.primary);
         ::kill(postmaster, SIGKILL);
         REQUIRE(eventually([&] { return db.postmaster(s.primary) != postmaster; }));
-        REQUIRE(eventually(waiting));
+        const bool waits_on = eventually(waiting);
+        INFO(answer_of(db, s.primary,
+                       "SELECT string_agg(concat_ws(' ', pid, backend_type, application_name, state, wait_event_type, "
+                       "wait_event, query), E'\\n') FROM pg_stat_activity"));
+        INFO(db.record().dump());
+        REQUIRE(waits_on);
         CHECK(s.ledger.acknowledged() == acknowledged);
         CHECK(setting(db, s.primary, "synchronous_standby_names") == names_of(db));
         db.scale(s.standby, 1);
