@@ -253,8 +253,27 @@ std::string why_no_failover(const Record& record, const Observation& seen, const
     return {};
 }
 
+namespace {
+
+// A failover that has begun cannot choose while one of those that may hold the last commits does not answer.
+std::optional<std::string> cannot_choose_because(const Record& record, const Observation& seen, const Policy& policy) {
+    if (record.request && record.request->allow_data_loss) return std::nullopt;
+    for (const auto& member : record.armed) {
+        const auto* view = view_of(seen, member);
+        if (view != nullptr && view->down_ms >= policy.silence_ms)
+            return fmt::format(
+                "the failover waits for the standby {}, which may alone hold the last commits and does not answer",
+                member);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<std::string> blocked_because(const Record& record, const Observation& seen, const Policy& policy,
                                            Timestamp now) {
+    if (record.state == State::failing_over && record.primary.empty())
+        return cannot_choose_because(record, seen, policy);
     if (record.primary.empty() || record.members.size() < 2 || record.state == State::creating ||
         record.state == State::switching || !primary_is_down(record, seen, policy))
         return std::nullopt;

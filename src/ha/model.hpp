@@ -232,7 +232,8 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now);
 // Why an automatic failover is not made although the primary is down; empty: it is.
 std::string why_no_failover(const Record& record, const Observation& seen, const Policy& policy, Timestamp now);
 
-// The same, once the primary is down; none: it is not, or the failover is on its way.
+// The same, once the primary is down, or why a failover that has begun cannot choose whom to promote; none: the primary
+// is not down, or the failover is on its way.
 std::optional<std::string> blocked_because(const Record& record, const Observation& seen, const Policy& policy,
                                            Timestamp now);
 

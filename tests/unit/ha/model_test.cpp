@@ -393,3 +393,23 @@ TEST_CASE("model: a primary that is down and may not be replaced says why") {
     r.automatic_failover = false;
     CHECK(blocked_because(r, seen, {}, noon) == "automatic failover is paused");
 }
+
+TEST_CASE("model: a failover whose only candidate went away says whom it waits for") {
+    auto r = record_in(State::synced);
+    auto seen = healthy(r);
+    seen["a"] = MemberView{.status = std::nullopt, .silent_ms = 60'000, .down_ms = 60'000, .gone = true};
+    const auto down = judge(r, seen, {}, noon);
+    REQUIRE(down);
+    r = advance(r, *down, noon).value();
+    REQUIRE(r.state == State::failing_over);
+    CHECK_FALSE(blocked_because(r, seen, {}, noon));
+    const Policy policy;
+    seen["b"] = MemberView{.status = std::nullopt, .down_ms = policy.silence_ms, .gone = true};
+    CHECK(blocked_because(r, seen, policy, noon)->contains("waits for the standby b,"));
+    seen["b"].down_ms = policy.silence_ms - 1;
+    CHECK_FALSE(blocked_because(r, seen, policy, noon));
+    // Whoever consents to a loss does not wait for it.
+    seen["b"].down_ms = policy.silence_ms;
+    r.request = Request{.allow_data_loss = true};
+    CHECK_FALSE(blocked_because(r, seen, policy, noon));
+}
