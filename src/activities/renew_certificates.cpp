@@ -10,13 +10,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
-#include <map>
 
 namespace toygres::activities {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr auto actor = "certificates";
+constexpr int idle_times = 4;  // as long as a look took
+constexpr std::chrono::milliseconds idle_max{100};
+constexpr int failures_max = 10;  // in a row
 const std::string renewal_note_at = "/metadata/annotations/toygres.io~1renewal-note";
 
 // The objects of an instance that its certificates have to do with, as they are in the cluster.
@@ -79,7 +84,7 @@ asio::awaitable<bool> renew(InstanceServices& services, Subject& subject, kube::
     if (why == kube::Renewal::not_due) co_return false;
     const auto ca = co_await own_ca(services, subject);
     const auto fresh = kube::issue_certificates(ca, k8s_name, ns, addresses, policy.lifetime);
-    if (!is_signed_by(fresh.server.certificate_pem, held.ca_bundle)) {
+    if (!value_or_raise(Certificate::read(fresh.server.certificate_pem)).is_signed_by(held.ca_bundle)) {
         // Somebody put others there, and renews them.
         log::warning("certificate.foreign", {{"k8s_name", k8s_name}, {"reason", enum_name(why)}});
         co_return false;
@@ -102,74 +107,68 @@ asio::awaitable<void> keep_connection(InstanceServices& services, Subject& subje
         value_or_raise(co_await services.kube.replace(std::move(subject.superuser)));
 }
 
-// The trouble of one instance, which it logs, is not that of the others.
-asio::awaitable<Result<bool>> look(InstanceServices& services, Subject subject, kube::CertificatePolicy policy) {
-    const auto instance = subject.instance;
+asio::awaitable<std::vector<InstanceRef>> running(InstanceServices& services) {
+    auto lease = value_or_raise(co_await services.pool->acquire());
+    const auto rows = value_or_raise(
+        co_await cms::list_instances(*lease, {.state = "running", .limit = std::numeric_limits<int>::max()}));
+    std::vector<InstanceRef> out;
+    for (const auto& row : rows) out.push_back({row.id, row.k8s_name, row.ns});
+    co_return out;
+}
+
+// Was it deleted since it was listed?
+asio::awaitable<bool> is_gone(InstanceServices& services, const InstanceRef& instance) {
+    auto lease = value_or_raise(co_await services.pool->acquire());
+    co_return value_or_raise(co_await cms::get_instance(*lease, instance.instance)).state != "running";
+}
+
+}  // namespace
+
+asio::awaitable<Result<bool>> renew_certificates(InstanceServices& services, InstanceRef instance,
+                                                 kube::CertificatePolicy policy) {
+    const auto read = [&](std::string kind, std::string name) -> asio::awaitable<Json> {
+        co_return value_or_raise(
+            co_await services.kube.get(kube::resource(std::move(kind), instance.ns, std::move(name))));
+    };
+    const auto& k8s_name = instance.k8s_name;
     try {
+        Subject subject{instance, co_await read("Secret", kube::tls_secret(k8s_name)),
+                        co_await read("Secret", kube::superuser_secret(k8s_name)),
+                        co_await read("Service", kube::rw_service(k8s_name))};
         const bool renewed = co_await renew(services, subject, policy);
         if (!kube::text_at(subject.tls, renewal_note_at).empty()) co_await record(services, instance, subject.tls);
         co_await keep_connection(services, subject);
         co_return renewed;
     } catch (const ErrorException& e) {
         if (e.error().kind == ErrorKind::cancelled) throw;
-        log::warning("certificate.not_kept",
-                     {{"k8s_name", instance.k8s_name}, {"code", e.error().code}, {"message", e.error().message}});
         co_return std::unexpected(e.error());
     }
 }
 
-using ByName = std::map<std::string, Json>;
-asio::awaitable<ByName> list(InstanceServices& services, std::string kind, std::string ns) {
-    auto listing =
-        value_or_raise(co_await services.kube.list(kube::resource(kind, ns, ""), {.labels = kube::managed_selector()}));
-    ByName out;
-    for (auto& object : listing.items) {
-        auto name = kube::text_at(object, "/metadata/name");
-        out[std::move(name)] = std::move(object);
-    }
-    co_return out;
-}
-
-// By namespace.
-asio::awaitable<std::map<std::string, std::vector<InstanceRef>>> running(InstanceServices& services) {
-    auto lease = value_or_raise(co_await services.pool->acquire());
-    const auto rows = value_or_raise(
-        co_await cms::list_instances(*lease, {.state = "running", .limit = std::numeric_limits<int>::max()}));
-    std::map<std::string, std::vector<InstanceRef>> out;
-    for (const auto& row : rows) out[row.ns].push_back({row.id, row.k8s_name, row.ns});
-    co_return out;
-}
-
-}  // namespace
-
-asio::awaitable<Result<bool>> renew_certificates(InstanceServices& services, InstanceRef instance) {
-    const auto& [id, k8s_name, ns] = instance;
-    auto tls = co_await services.kube.get(kube::resource("Secret", ns, kube::tls_secret(k8s_name)));
-    if (!tls) co_return std::unexpected(tls.error());
-    auto superuser = co_await services.kube.get(kube::resource("Secret", ns, kube::superuser_secret(k8s_name)));
-    if (!superuser) co_return std::unexpected(superuser.error());
-    auto service = co_await services.kube.get(kube::resource("Service", ns, kube::rw_service(k8s_name)));
-    if (!service) co_return std::unexpected(service.error());
-    co_return co_await look(services, {instance, *std::move(tls), *std::move(superuser), *std::move(service)}, {});
-}
-
+// One after the other, and idle in between: a look is work for the one thread that everything else happens on, and
+// nobody waits for it. The trouble of one instance is not that of the others; that of many in a row is the cluster's.
 asio::awaitable<RenewCertificates::Output> RenewCertificates::run(runtime::ActivityContext& ctx, Input in) {
     auto& services = ctx.service<InstanceServices>();
     const kube::CertificatePolicy policy{std::chrono::seconds(in.lifetime_s), std::chrono::seconds(in.margin_s)};
+    asio::steady_timer pause(co_await asio::this_coro::executor);
     Output out{};
-    for (const auto& [ns, instances] : co_await running(services)) {
-        auto secrets = co_await list(services, "Secret", ns);
-        auto balancers = co_await list(services, "Service", ns);
-        for (const auto& instance : instances) {
-            ++out.looked_at;
-            const auto renewed = co_await look(
-                services,
-                {instance, secrets[kube::tls_secret(instance.k8s_name)],
-                 secrets[kube::superuser_secret(instance.k8s_name)], balancers[kube::rw_service(instance.k8s_name)]},
-                policy);
-            if (!renewed) out.failed.push_back(instance.k8s_name);
-            if (renewed.value_or(false)) out.renewed.push_back(instance.k8s_name);
+    int failed_in_a_row = 0;
+    for (const auto& instance : co_await running(services)) {
+        const auto began = Clock::now();
+        const auto renewed = co_await renew_certificates(services, instance, policy);
+        if (!renewed && renewed.error().kind == ErrorKind::not_found && co_await is_gone(services, instance)) continue;
+        ++out.looked_at;
+        failed_in_a_row = renewed ? 0 : failed_in_a_row + 1;
+        if (!renewed) {
+            const auto& [kind, code, message, details] = renewed.error();
+            log::warning("certificate.not_kept",
+                         {{"k8s_name", instance.k8s_name}, {"code", code}, {"message", message}});
+            out.failed.push_back(instance.k8s_name);
+            if (renewed.error().retryable() && failed_in_a_row == failures_max) throw ErrorException(renewed.error());
         }
+        if (renewed.value_or(false)) out.renewed.push_back(instance.k8s_name);
+        pause.expires_after(std::min<Clock::duration>(idle_times * (Clock::now() - began), idle_max));
+        co_await pause.async_wait(use);
     }
     co_return out;
 }

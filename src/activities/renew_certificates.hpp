@@ -5,6 +5,7 @@
 #pragma once
 #include "activities/instance_ref.hpp"
 #include "base/json.hpp"
+#include "kube/certificates.hpp"
 #include "runtime/host/activity_context.hpp"
 
 #include <string>
@@ -33,6 +34,7 @@ BOOST_DESCRIBE_STRUCT(RenewCertificates::Output, (), (looked_at, renewed, failed
 
 // The same for one instance, for a new one whose load balancer has got its address. true: renewed. Errors: those of the
 // Kubernetes client and the CMS; invalid/"bad_ca".
-asio::awaitable<Result<bool>> renew_certificates(InstanceServices& services, InstanceRef instance);
+asio::awaitable<Result<bool>> renew_certificates(InstanceServices& services, InstanceRef instance,
+                                                 kube::CertificatePolicy policy = {});
 
 }  // namespace toygres::activities

@@ -17,7 +17,7 @@ namespace {
 template <class T, void (*release)(T*)> struct Release {
     void operator()(T* p) const { release(p); }
 };
-using Certificate = std::unique_ptr<X509, Release<X509, X509_free>>;
+using X509Ptr = std::unique_ptr<X509, Release<X509, X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY, EVP_PKEY_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, Release<X509_EXTENSION, X509_EXTENSION_free>>;
 using Bio = std::unique_ptr<BIO, Release<BIO, BIO_free_all>>;
@@ -38,8 +38,8 @@ std::string text_of(BIO* bio) {
 
 Bio bio_of(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-Certificate parse_certificate(const std::string& pem) {
-    Certificate out(PEM_read_bio_X509(bio_of(pem).get(), nullptr, nullptr, nullptr));
+X509Ptr parse_certificate(const std::string& pem) {
+    X509Ptr out(PEM_read_bio_X509(bio_of(pem).get(), nullptr, nullptr, nullptr));
     if (!out) ERR_clear_error();
     return out;
 }
@@ -115,8 +115,8 @@ void add_alternative_names(X509* certificate, const CertificateRequest& request)
 }
 
 // A certificate without extensions and signature, valid from an hour ago.
-Certificate new_certificate(const std::string& common_name, std::chrono::seconds lifetime, EVP_PKEY* key) {
-    Certificate out(X509_new());
+X509Ptr new_certificate(const std::string& common_name, std::chrono::seconds lifetime, EVP_PKEY* key) {
+    X509Ptr out(X509_new());
     require(out != nullptr, "make a certificate");
     X509_set_version(out.get(), X509_VERSION_3);
     set_serial(out.get());
@@ -146,75 +146,102 @@ CertificatePair make_ca(const std::string& common_name, std::chrono::seconds lif
     return to_pair(certificate.get(), key.get());
 }
 
-CertificatePair issue_certificate(const CertificatePair& ca, const CertificateRequest& request) {
-    const auto issuer = parse_certificate(ca.certificate_pem);
-    const auto issuer_key = parse_key(ca.private_key_pem.reveal());
-    if (!issuer || !issuer_key || X509_check_private_key(issuer.get(), issuer_key.get()) != 1) {
+struct Issuer::Parsed {
+    X509Ptr certificate;
+    Key key;
+};
+
+Issuer::Issuer(const CertificatePair& ca) {
+    Parsed parsed{parse_certificate(ca.certificate_pem), parse_key(ca.private_key_pem.reveal())};
+    if (!parsed.certificate || !parsed.key || X509_check_private_key(parsed.certificate.get(), parsed.key.get()) != 1) {
         ERR_clear_error();
         raise(ErrorKind::invalid, "bad_ca", "not a CA certificate with its private key");
     }
+    parsed_ = std::make_unique<const Parsed>(std::move(parsed));
+}
+
+Issuer::~Issuer() = default;
+
+CertificatePair Issuer::issue(const CertificateRequest& request) const {
+    auto* const issuer = parsed_->certificate.get();
     const auto key = new_key();
     const auto certificate = new_certificate(request.common_name, request.lifetime, key.get());
-    X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer.get()));
-    add_extension(certificate.get(), issuer.get(), NID_basic_constraints, "critical,CA:FALSE");
-    add_extension(certificate.get(), issuer.get(), NID_key_usage, "critical,digitalSignature");
+    X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer));
+    add_extension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE");
+    add_extension(certificate.get(), issuer, NID_key_usage, "critical,digitalSignature");
     std::string usages = request.for_server ? "serverAuth" : "";
     if (request.for_client) usages += usages.empty() ? "clientAuth" : ",clientAuth";
-    if (!usages.empty()) add_extension(certificate.get(), issuer.get(), NID_ext_key_usage, usages);
-    add_extension(certificate.get(), issuer.get(), NID_subject_key_identifier, "hash");
-    add_extension(certificate.get(), issuer.get(), NID_authority_key_identifier, "keyid:always");
+    if (!usages.empty()) add_extension(certificate.get(), issuer, NID_ext_key_usage, usages);
+    add_extension(certificate.get(), issuer, NID_subject_key_identifier, "hash");
+    add_extension(certificate.get(), issuer, NID_authority_key_identifier, "keyid:always");
     add_alternative_names(certificate.get(), request);
-    require(X509_sign(certificate.get(), issuer_key.get(), EVP_sha256()) > 0, "sign");
+    require(X509_sign(certificate.get(), parsed_->key.get(), EVP_sha256()) > 0, "sign");
     return to_pair(certificate.get(), key.get());
 }
 
-Result<Timestamp> certificate_expiry(const std::string& certificate_pem) {
-    const auto validity = certificate_validity(certificate_pem);
-    if (!validity) return std::unexpected(validity.error());
-    return validity->until;
+CertificatePair issue_certificate(const CertificatePair& ca, const CertificateRequest& request) {
+    return Issuer(ca).issue(request);
 }
 
-Result<Validity> certificate_validity(const std::string& certificate_pem) {
-    const auto certificate = parse_certificate(certificate_pem);
+Result<Timestamp> certificate_expiry(const std::string& certificate_pem) {
+    const auto certificate = Certificate::read(certificate_pem);
+    if (!certificate) return std::unexpected(certificate.error());
+    return certificate->validity().until;
+}
+
+struct Certificate::Parsed {
+    X509Ptr certificate;
+};
+
+Certificate::Certificate(std::unique_ptr<const Parsed> parsed, Validity validity)
+    : parsed_(std::move(parsed)), validity_(validity) {}
+Certificate::Certificate(Certificate&&) noexcept = default;
+Certificate& Certificate::operator=(Certificate&&) noexcept = default;
+Certificate::~Certificate() = default;
+
+Result<Certificate> Certificate::read(const std::string& pem) {
+    auto certificate = parse_certificate(pem);
     const auto from = certificate ? to_timestamp(X509_get0_notBefore(certificate.get())) : std::nullopt;
     const auto until = certificate ? to_timestamp(X509_get0_notAfter(certificate.get())) : std::nullopt;
     if (!from || !until) {
         ERR_clear_error();
         return std::unexpected(Error{ErrorKind::invalid, "bad_certificate", "not a certificate in PEM"});
     }
-    return Validity{*from, *until};
+    return Certificate(std::make_unique<const Parsed>(std::move(certificate)), {*from, *until});
 }
 
-bool is_key_of(const std::string& private_key_pem, const std::string& certificate_pem) {
-    const auto certificate = parse_certificate(certificate_pem);
+bool Certificate::has_key(const std::string& private_key_pem) const {
     const auto key = parse_key(private_key_pem);
-    const bool matches = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+    const bool matches = key && X509_check_private_key(parsed_->certificate.get(), key.get()) == 1;
     ERR_clear_error();
     return matches;
 }
 
-bool is_signed_by(const std::string& certificate_pem, const std::string& ca_bundle_pem) {
-    const auto certificate = parse_certificate(certificate_pem);
-    if (!certificate) return false;
+bool Certificate::is_signed_by(const std::string& ca_bundle_pem) const {
     const auto bundle = bio_of(ca_bundle_pem);
     bool is_signed = false;
     while (!is_signed) {
-        const Certificate ca(PEM_read_bio_X509(bundle.get(), nullptr, nullptr, nullptr));
+        const X509Ptr ca(PEM_read_bio_X509(bundle.get(), nullptr, nullptr, nullptr));
         if (!ca) break;
-        is_signed = X509_check_issued(ca.get(), certificate.get()) == X509_V_OK &&
-                    X509_verify(certificate.get(), X509_get0_pubkey(ca.get())) == 1;
+        is_signed = X509_check_issued(ca.get(), parsed_->certificate.get()) == X509_V_OK &&
+                    X509_verify(parsed_->certificate.get(), X509_get0_pubkey(ca.get())) == 1;
     }
     ERR_clear_error();
     return is_signed;
 }
 
-bool certificate_covers(const std::string& certificate_pem, const std::string& host) {
-    const auto certificate = parse_certificate(certificate_pem);
-    const bool covers = certificate && (X509_check_ip_asc(certificate.get(), host.c_str(), 0) == 1 ||
-                                        X509_check_host(certificate.get(), host.data(), host.size(),
-                                                        X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1);
+bool Certificate::covers(const std::string& host) const {
+    auto* const certificate = parsed_->certificate.get();
+    const bool covers =
+        X509_check_ip_asc(certificate, host.c_str(), 0) == 1 ||
+        X509_check_host(certificate, host.data(), host.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1;
     ERR_clear_error();
     return covers;
+}
+
+bool is_key_of(const std::string& private_key_pem, const std::string& certificate_pem) {
+    const auto certificate = Certificate::read(certificate_pem);
+    return certificate && certificate->has_key(private_key_pem);
 }
 
 }  // namespace toygres

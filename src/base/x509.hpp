@@ -3,6 +3,7 @@
 #include "base/secret.hpp"
 #include "base/time.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,23 +24,58 @@ struct CertificateRequest {
 };
 
 CertificatePair make_ca(const std::string& common_name, std::chrono::seconds lifetime);
-// Signed by `ca`; not valid before an hour ago, so that clocks may differ. Throws ErrorException: invalid/"bad_ca".
-CertificatePair issue_certificate(const CertificatePair& ca, const CertificateRequest& request);
 // Error: invalid/"bad_certificate".
 Result<Timestamp> certificate_expiry(const std::string& certificate_pem);
+
+// To read PEM costs more than to sign by it: what signs or is asked several things is read once.
+
+// A CA that signs. Not valid before an hour ago, so that clocks may differ.
+class Issuer {
+  public:
+    // Throws ErrorException: invalid/"bad_ca".
+    explicit Issuer(const CertificatePair& ca);
+    ~Issuer();
+    Issuer(const Issuer&) = delete;
+    Issuer& operator=(const Issuer&) = delete;
+    // Throws ErrorException: invalid/"bad_certificate_request".
+    CertificatePair issue(const CertificateRequest& request) const;
+
+  private:
+    struct Parsed;
+    std::unique_ptr<const Parsed> parsed_;
+};
+// The same, once.
+CertificatePair issue_certificate(const CertificatePair& ca, const CertificateRequest& request);
 
 struct Validity {
     Timestamp from;
     Timestamp until;
 };
-// Error: invalid/"bad_certificate".
-Result<Validity> certificate_validity(const std::string& certificate_pem);
-// All three are false for what is no certificate or no key.
-// Is this the private key of that certificate?
+
+class Certificate {
+  public:
+    // Error: invalid/"bad_certificate".
+    static Result<Certificate> read(const std::string& pem);
+    Certificate(Certificate&&) noexcept;
+    Certificate& operator=(Certificate&&) noexcept;
+    ~Certificate();
+
+    Validity validity() const { return validity_; }
+    // Is this its private key? false also for what is no key.
+    bool has_key(const std::string& private_key_pem) const;
+    // Did one of these CA certificates sign it? Says nothing of its validity.
+    bool is_signed_by(const std::string& ca_bundle_pem) const;
+    // Does it prove this host, a DNS name or an IP address, as a client understands it that verifies names?
+    bool covers(const std::string& host) const;
+
+  private:
+    struct Parsed;
+    Certificate(std::unique_ptr<const Parsed> parsed, Validity validity);
+    std::unique_ptr<const Parsed> parsed_;
+    Validity validity_;
+};
+
+// Is this the private key of that certificate? false also for what is neither.
 bool is_key_of(const std::string& private_key_pem, const std::string& certificate_pem);
-// Did one of these CA certificates sign it? Says nothing of its validity.
-bool is_signed_by(const std::string& certificate_pem, const std::string& ca_bundle_pem);
-// Does it prove this host, a DNS name or an IP address, as a client understands it that verifies names?
-bool certificate_covers(const std::string& certificate_pem, const std::string& host);
 
 }  // namespace toygres

@@ -25,16 +25,21 @@ bool is_ip_address(const std::string& host) {
 // A host that the name stands for.
 std::string example_of(const std::string& name) { return name.starts_with('*') ? "member" + name.substr(1) : name; }
 
-bool is_due(const CertificatePair& pair, const CertificatePolicy& policy, Timestamp at) {
-    const auto validity = certificate_validity(pair.certificate_pem);
-    if (!validity) return true;
-    const auto margin = std::min<std::chrono::milliseconds>(policy.margin, (validity->until - validity->from) / 3);
-    return validity->until - at <= margin;
+bool is_due(const Validity& validity, const CertificatePolicy& policy, Timestamp at) {
+    const auto margin = std::min<std::chrono::milliseconds>(policy.margin, (validity.until - validity.from) / 3);
+    return validity.until - at <= margin;
 }
 
-bool is_long_lived(const CertificatePair& pair, const CertificatePolicy& policy) {
-    const auto validity = certificate_validity(pair.certificate_pem);
-    return validity && validity->until - validity->from > long_lived_times * policy.lifetime;
+bool is_long_lived(const Validity& validity, const CertificatePolicy& policy) {
+    return validity.until - validity.from > long_lived_times * policy.lifetime;
+}
+
+Renewal renewal_of(const Result<Certificate>& certificate, const Secret& key, const std::string& ca_bundle,
+                   const CertificatePolicy& policy, Timestamp at) {
+    if (!certificate || !certificate->has_key(std::string(key.reveal()))) return Renewal::mismatched;
+    if (!certificate->is_signed_by(ca_bundle)) return Renewal::untrusted;
+    if (is_due(certificate->validity(), policy, at)) return Renewal::expiring;
+    return is_long_lived(certificate->validity(), policy) ? Renewal::long_lived : Renewal::not_due;
 }
 
 }  // namespace
@@ -56,8 +61,8 @@ Certificates issue_certificates(const CertificatePair& ca, const std::string& k8
     CertificateRequest server{k8s_name, certificate_names(k8s_name, ns), {"127.0.0.1"}, lifetime, true, false};
     for (const auto& address : addresses)
         (is_ip_address(address) ? server.ip_addresses : server.dns_names).push_back(address);
-    return {issue_certificate(ca, server),
-            issue_certificate(ca, {std::string(control_plane_cn), {}, {}, lifetime, false, true})};
+    const Issuer issuer(ca);
+    return {issuer.issue(server), issuer.issue({std::string(control_plane_cn), {}, {}, lifetime, false, true})};
 }
 
 Result<HeldCertificates> read_certificates(const Json& tls_secret) {
@@ -80,17 +85,16 @@ Result<HeldCertificates> read_certificates(const Json& tls_secret) {
 
 Renewal renewal_of(const HeldCertificates& held, const std::string& k8s_name, const std::string& ns,
                    const std::vector<std::string>& addresses, const CertificatePolicy& policy, Timestamp at) {
-    for (const auto* pair : {&held.issued.server, &held.issued.client}) {
-        if (!is_key_of(pair->private_key_pem.reveal(), pair->certificate_pem)) return Renewal::mismatched;
-        if (!is_signed_by(pair->certificate_pem, held.ca_bundle)) return Renewal::untrusted;
-        if (is_due(*pair, policy, at)) return Renewal::expiring;
-        if (is_long_lived(*pair, policy)) return Renewal::long_lived;
-    }
+    const auto server = Certificate::read(held.issued.server.certificate_pem);
+    const auto client = Certificate::read(held.issued.client.certificate_pem);
+    for (const auto& [certificate, key] : {std::pair(&server, &held.issued.server.private_key_pem),
+                                           std::pair(&client, &held.issued.client.private_key_pem)})
+        if (const auto why = renewal_of(*certificate, *key, held.ca_bundle, policy, at); why != Renewal::not_due)
+            return why;
     auto hosts = certificate_names(k8s_name, ns);
     hosts.insert(hosts.end(), addresses.begin(), addresses.end());
-    const bool covered = std::ranges::all_of(hosts, [&](const std::string& host) {
-        return certificate_covers(held.issued.server.certificate_pem, example_of(host));
-    });
+    const bool covered =
+        std::ranges::all_of(hosts, [&](const std::string& host) { return server->covers(example_of(host)); });
     return covered ? Renewal::not_due : Renewal::uncovered;
 }
 

@@ -195,7 +195,7 @@ TEST_CASE("certificates: what an application mounts is enough to connect, and ps
     const auto url = db.stack().cli("connect certapp --print").output;
     CHECK(url.contains("sslmode=verify-full"));
     // By the address itself too, once it is proved: a load balancer's is.
-    CHECK(certificate_covers(certificate(db), address));
+    CHECK(Certificate::read(certificate(db))->covers(address));
     remove(db);
 }
 

@@ -97,16 +97,16 @@ TEST_CASE("certificates: a key of another certificate, no certificate and anothe
 
 TEST_CASE("certificates: every name of the Services and of the members is proved, and no other") {
     const Issued issued;
-    const auto server = issued.held(90 * day).issued.server.certificate_pem;
+    const auto server = Certificate::read(issued.held(90 * day).issued.server.certificate_pem).value();
     for (const auto& service : {rw_service(k8s_name), ro_service(k8s_name)})
         for (const auto* suffix : {"", ".toygres", ".toygres.svc", ".toygres.svc.cluster.local"}) {
             INFO(service << suffix);
-            CHECK(certificate_covers(server, service + suffix));
+            CHECK(server.covers(service + suffix));
         }
-    for (int member = 1; member <= 5; ++member) CHECK(certificate_covers(server, member_host(k8s_name, ns, member)));
-    CHECK_FALSE(certificate_covers(server, "mydb-1a2b3c4d.other.svc.cluster.local"));
-    CHECK_FALSE(certificate_covers(server, "other-1a2b3c4d.toygres.svc.cluster.local"));
-    CHECK_FALSE(certificate_covers(server, member_host(k8s_name, "other", 1)));
+    for (int member = 1; member <= 5; ++member) CHECK(server.covers(member_host(k8s_name, ns, member)));
+    CHECK_FALSE(server.covers("mydb-1a2b3c4d.other.svc.cluster.local"));
+    CHECK_FALSE(server.covers("other-1a2b3c4d.toygres.svc.cluster.local"));
+    CHECK_FALSE(server.covers(member_host(k8s_name, "other", 1)));
 }
 
 TEST_CASE("certificates: the address of a load balancer is proved, once it is known") {
@@ -116,7 +116,7 @@ TEST_CASE("certificates: the address of a load balancer is proved, once it is kn
         INFO(address);
         CHECK(renewal(before, 0s, {address}) == Renewal::uncovered);
         const auto after = issued.held(90 * day, {address});
-        CHECK(certificate_covers(after.issued.server.certificate_pem, address));
+        CHECK(Certificate::read(after.issued.server.certificate_pem)->covers(address));
         CHECK(renewal(after, 0s, {address}) == Renewal::not_due);
     }
 }
