@@ -29,6 +29,22 @@ class Pool::Place {
     Pool* pool_;
 };
 
+// In line. A session is handed to whoever is first, past those who come just then.
+struct Pool::Waiting {
+    Waiting(Pool& p, std::chrono::steady_clock::time_point deadline) : pool(p), timer(p.executor_, deadline) {
+        pool.waiting_.push_back(this);
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    ~Waiting() {
+        std::erase(pool.waiting_, this);
+        if (given) pool.give_back(std::move(given));
+    }
+    Pool& pool;
+    asio::steady_timer timer;
+    std::unique_ptr<Connection> given;
+};
+
 asio::awaitable<Result<Lease>> Pool::acquire() {
     if (!options_.on_acquired) co_return co_await take();
     const auto began = std::chrono::steady_clock::now();
@@ -61,11 +77,10 @@ asio::awaitable<Result<Lease>> Pool::take() {
             }
             co_return std::unexpected(std::move(made).error());
         }
-        asio::steady_timer timer(executor_, deadline);
-        waiting_.push_back(&timer);
-        const auto [ec] = co_await timer.async_wait(use);
-        std::erase(waiting_, &timer);
-        if (!ec)
+        Waiting waiting(*this, deadline);
+        co_await waiting.timer.async_wait(use);
+        if (waiting.given) co_return Lease(shared_from_this(), std::move(waiting.given));
+        if (std::chrono::steady_clock::now() >= deadline)
             co_return std::unexpected(
                 Error{ErrorKind::transient, "pool_exhausted", "no database connection became free in time"});
     }
@@ -85,24 +100,28 @@ void Pool::give_back(std::unique_ptr<Connection> connection) {
             total_ -= idle_.size();
             idle_.clear();
         }
-    } else {
+        wake_one();
+    } else if (waiting_.empty()) {
         idle_.push_back(std::move(connection));
+    } else {
+        waiting_.front()->given = std::move(connection);
+        wake_one();
     }
-    wake_one();
 }
 
+// With a session, or because one may be made.
 void Pool::wake_one() {
     if (waiting_.empty()) return;
-    auto* timer = waiting_.front();
+    auto* first = waiting_.front();
     waiting_.pop_front();
-    timer->cancel();
+    first->timer.cancel();
 }
 
 void Pool::close() {
     closed_ = true;
     total_ -= idle_.size();
     idle_.clear();
-    for (auto* timer : waiting_) timer->cancel();
+    for (auto* waiting : waiting_) waiting->timer.cancel();
 }
 
 }  // namespace toygres::pg

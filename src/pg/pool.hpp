@@ -54,6 +54,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   private:
     friend class Lease;
     class Place;
+    struct Waiting;
     asio::awaitable<Result<Lease>> take();
     void give_back(std::unique_ptr<Connection> connection);
     void wake_one();
@@ -61,7 +62,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     asio::any_io_executor executor_;
     PoolOptions options_;
     std::deque<std::unique_ptr<Connection>> idle_;
-    std::deque<asio::steady_timer*> waiting_;
+    std::deque<Waiting*> waiting_;
     std::size_t total_ = 0;
     bool closed_ = false;
 };

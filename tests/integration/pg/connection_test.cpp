@@ -23,6 +23,10 @@ constexpr pg::Query divide{"divide", "SELECT 1 / $1::int"};
 constexpr pg::Query insert{"insert", "INSERT INTO t VALUES ($1::int)"};
 constexpr pg::Query count{"count", "SELECT count(*) FROM t"};
 
+void rethrow(std::exception_ptr failure) {
+    if (failure) std::rethrow_exception(failure);
+}
+
 }  // namespace
 
 TEST_CASE("pg: typed values come back, NULL as an empty optional") {
@@ -94,6 +98,60 @@ TEST_CASE("pg: a terminated session is transient and broken for good; the pool r
         }
         CHECK(value_or_raise(co_await pool->execute(divide, pg::params(1)))[0].get<int>(0) == 1);
     }());
+}
+
+TEST_CASE("pg: who waits for a session of the pool gets it in order, past those who come later") {
+    asio::io_context io;
+    auto pool = std::make_shared<pg::Pool>(
+        io.get_executor(), pg::PoolOptions{.conninfo = test::shared_postgres().conninfo(), .connections_max = 1});
+    std::vector<std::string> order;
+    const auto take = [&](std::string name) -> asio::awaitable<void> {
+        auto lease = value_or_raise(co_await pool->acquire());
+        order.push_back(name);
+        value_or_raise(co_await lease->execute(divide, pg::params(1)));
+    };
+    // Comes in the moment in which the first gives its session back, before the second has resumed.
+    const auto first = [&]() -> asio::awaitable<void> {
+        {
+            auto lease = value_or_raise(co_await pool->acquire());
+            while (pool->waiting() < 2) co_await asio::post(io, asio::use_awaitable);
+        }
+        CHECK(pool->waiting() == 1);
+        CHECK(pool->idle() == 0);
+        co_await take("late");
+    };
+    asio::co_spawn(io, first(), rethrow);
+    asio::co_spawn(io, take("second"), rethrow);
+    asio::co_spawn(io, take("third"), rethrow);
+    io.run();
+    CHECK(order == std::vector<std::string>{"second", "third", "late"});
+    CHECK(pool->idle() == 1);
+}
+
+TEST_CASE("pg: a session that was handed to somebody who does not want it any more goes to the next") {
+    asio::io_context io;
+    auto pool = std::make_shared<pg::Pool>(
+        io.get_executor(), pg::PoolOptions{.conninfo = test::shared_postgres().conninfo(), .connections_max = 1});
+    asio::cancellation_signal give_up;
+    bool served = false;
+    const auto use_once = [&](bool& done) -> asio::awaitable<void> {
+        const auto lease = value_or_raise(co_await pool->acquire());
+        done = true;
+    };
+    bool unwanted = false;
+    const auto first = [&]() -> asio::awaitable<void> {
+        {
+            auto lease = value_or_raise(co_await pool->acquire());
+            while (pool->waiting() < 2) co_await asio::post(io, asio::use_awaitable);
+        }
+        give_up.emit(asio::cancellation_type::terminal);
+    };
+    asio::co_spawn(io, first(), rethrow);
+    asio::co_spawn(io, use_once(unwanted), asio::bind_cancellation_slot(give_up.slot(), [](std::exception_ptr) {}));
+    asio::co_spawn(io, use_once(served), rethrow);
+    io.run();
+    CHECK(served);
+    CHECK(pool->in_use() == 0);
 }
 
 TEST_CASE("pg: a result larger than any buffer and a large parameter pass") {
