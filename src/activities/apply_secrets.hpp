@@ -17,6 +17,7 @@ class InstanceServices;
 
 struct ApplySecrets {
     static constexpr std::string_view name = "apply_secrets";
+    static constexpr auto activity_load = runtime::ActivityLoad::heavy;
     using Input = InstanceShape;
     struct Output {
         int created;

@@ -12,6 +12,7 @@ namespace toygres::activities {
 
 struct DeployPostgres {
     static constexpr std::string_view name = "deploy_postgres";
+    static constexpr auto activity_load = runtime::ActivityLoad::heavy;
     using Input = InstanceShape;
     struct Output {
         int changed;  // objects that differed

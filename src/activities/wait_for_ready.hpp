@@ -13,7 +13,7 @@ namespace toygres::activities {
 
 struct WaitForReady {
     static constexpr std::string_view name = "wait_for_ready";
-    static constexpr bool mostly_waits = true;
+    static constexpr auto activity_load = runtime::ActivityLoad::waits;
     struct Input {
         std::string k8s_name;
         std::string ns;

@@ -12,7 +12,7 @@ namespace toygres::activities {
 
 struct WatchInstance {
     static constexpr std::string_view name = "watch_instance";
-    static constexpr bool mostly_waits = true;
+    static constexpr auto activity_load = runtime::ActivityLoad::waits;
     struct Input {
         InstanceRef instance;
         std::int64_t duration_ms;

@@ -73,7 +73,8 @@ void equip(World& world) {
     activity(world, "flaky", flaky);
     activity(world, "hold", hold);
     activity(world, "hang", hang);
-    world.activities.add_activity("watch", hang, true);
+    world.activities.add_activity("watch", hang, ActivityLoad::waits);
+    world.activities.add_activity("toil", hang, ActivityLoad::heavy);
     step(world, "add", add);
     step(world, "refuse", refuse);
     world.make_memory_store = [](auto executor, auto database) {

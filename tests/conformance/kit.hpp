@@ -26,6 +26,7 @@ using Flaky = Named<"flaky">;  // fails with transient/"not_yet" in as many atte
 using Hold = Named<"hold">;    // gives back its input once the gate is open
 using Hang = Named<"hang">;    // until it is stopped
 using Watch = Named<"watch">;  // as Hang, and takes no place among those that run at once
+using Toil = Named<"toil">;    // as Hang, and one of the heavy ones
 using Add = Named<"add">;      // a step: adds its input to the balance of its orchestration, which it gives back
 using Refuse = Named<"refuse">;  // a step: adds its input, then refuses with conflict/"refused"
 

@@ -306,6 +306,56 @@ TEST_CASE("activities at once: those that mostly wait leave the places to others
     });
 }
 
+TEST_CASE("activities at once: heavy ones wait for each other, and nothing else waits for them") {
+    everywhere([](World& world) {
+        world.options.heavy_activities_max = 1;
+        define(world, "o", [](Ctx& ctx, Json) -> Task<Json> {
+            auto first = ctx.call<Toil>(1);
+            auto second = ctx.call<Toil>(2);
+            const auto third = co_await ctx.call<Echo>(3);
+            co_await ctx.wait<Json>("go");
+            co_return third;
+        });
+        world.start_process();
+        begin(world, "a", "o");
+        world.until_recorded("a", EventKind::wait_started);
+        CHECK(lab().runs["hang"] == 1);
+        world.signal("a", "go", 1);
+        CHECK(world.wait("a").output == 3);
+        // One that was stopped leaves its place to the next.
+        begin(world, "b", "o");
+        world.until_recorded("b", EventKind::wait_started);
+        CHECK(lab().runs["hang"] == 2);
+        world.signal("b", "go", 1);
+        CHECK(world.wait("b").output == 3);
+    });
+}
+
+TEST_CASE("activities at once: heavy ones run one by one while callers wait") {
+    everywhere([](World& world) {
+        world.options.callers_wait = [] { return !lab().open; };
+        define(world, "o", [](Ctx& ctx, Json) -> Task<Json> {
+            auto first = ctx.call<Toil>(1);
+            auto second = ctx.call<Toil>(2);
+            auto third = ctx.call<Toil>(3);
+            co_await ctx.wait<Json>("go");
+            co_return 1;
+        });
+        world.start_process();
+        begin(world, "a", "o");
+        world.until_recorded("a", EventKind::wait_started);
+        CHECK(lab().runs["hang"] == 1);
+        world.signal("a", "go", 1);
+        CHECK(world.wait("a").output == 1);
+        lab().open = true;
+        begin(world, "b", "o");
+        world.until_recorded("b", EventKind::wait_started);
+        CHECK(lab().runs["hang"] == 4);
+        world.signal("b", "go", 1);
+        CHECK(world.wait("b").output == 1);
+    });
+}
+
 TEST_CASE("heartbeats: what an attempt left is handed to the next") {
     equipped([](Ctx& ctx, Json) -> Task<Json> { co_return co_await ctx.call<Named<"beats">>(1, quick); },
              [](World& world) {

@@ -15,7 +15,7 @@ HostOptions draw_options(Random random, bool faults) {
     if (!faults) return out;
     out.evict_every_turn = random.chance(250);
     if (random.chance(250)) out.live_max = 3;
-    if (random.chance(250)) out.activities_max = 2;
+    if (random.chance(250)) out.activities_max = out.heavy_activities_max = 2;
     return out;
 }
 

@@ -106,28 +106,35 @@ template <class T> T read_input(const Json& input, std::string_view reader) {
 using ActivityFunction = std::function<asio::awaitable<Json>(ActivityContext&, Json)>;
 using StepFunction = std::function<asio::awaitable<Json>(StepContext&, Json)>;
 
+// What an activity takes of the process that runs it, and so how many of its kind run at once (HostOptions).
+enum class ActivityLoad {
+    ordinary,
+    waits,  // nearly all of its time, for something to happen: any number
+    heavy,  // milliseconds of work without a pause: few, since nothing else happens meanwhile
+};
+
 struct ActivityType {
     ActivityFunction run;
-    // It waits nearly all of its time, for something to happen: any number may at once (HostOptions::activities_max).
-    bool mostly_waits = false;
+    ActivityLoad load = ActivityLoad::ordinary;
 };
 
 class ActivityRegistry {
   public:
-    // A has name, Input, Output and `static asio::awaitable<Output> run(ActivityContext&, Input)`; and, if it is one
-    // that does, `static constexpr bool mostly_waits = true`.
+    // A has name, Input, Output and `static asio::awaitable<Output> run(ActivityContext&, Input)`; and, if it is no
+    // ordinary one, `static constexpr auto activity_load`.
     template <class A> void add() {
+        auto load = ActivityLoad::ordinary;
+        if constexpr (requires { A::activity_load; }) load = A::activity_load;
         add_activity(
             std::string(A::name),
-            [](ActivityContext& ctx, Json input) { return run_activity<A>(ctx, std::move(input)); },
-            requires { requires A::mostly_waits; });
+            [](ActivityContext& ctx, Json input) { return run_activity<A>(ctx, std::move(input)); }, load);
     }
     // S has name, Input, Output and `static asio::awaitable<Output> run(StepContext&, Input)`.
     template <class S> void add_step() {
         add_step(std::string(S::name), [](StepContext& ctx, Json input) { return run_step<S>(ctx, std::move(input)); });
     }
-    void add_activity(std::string name, ActivityFunction run, bool mostly_waits = false) {
-        TG_ASSERT(activities_.emplace(std::move(name), ActivityType{std::move(run), mostly_waits}).second);
+    void add_activity(std::string name, ActivityFunction run, ActivityLoad load = ActivityLoad::ordinary) {
+        TG_ASSERT(activities_.emplace(std::move(name), ActivityType{std::move(run), load}).second);
     }
     void add_step(std::string name, StepFunction run) {
         TG_ASSERT(steps_.emplace(std::move(name), std::move(run)).second);

@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/core/registry.hpp"
 #include "runtime/host/activity_context.hpp"
+#include "runtime/host/activity_lane.hpp"
 #include "runtime/host/committer.hpp"
 #include "runtime/host/live.hpp"
 #include "runtime/host/readings.hpp"
@@ -21,7 +22,9 @@ struct HostOptions {
     std::chrono::milliseconds lease{9'000};
     std::chrono::milliseconds renewal{3'000};
     std::chrono::milliseconds inbox_poll{2'000};  // the net under the notices; jittered
-    std::size_t activities_max = 256;             // running at once but for those that mostly wait; more wait in order
+    std::size_t activities_max = 256;             // ordinary ones that run at once; more wait in order
+    std::size_t heavy_activities_max = 8;         // the same of heavy ones
+    std::function<bool()> callers_wait{};         // for what this process does otherwise: one heavy at a time meanwhile
     bool evict_every_turn = false;                // test mode: every turn replays its history
     std::size_t live_max = 20'000;                // executions kept in memory; more are evicted when idle
     std::uint64_t shadow_percent = 1;             // of what is evicted: replayed at once, to see whether it can be
@@ -157,8 +160,7 @@ class Host {
     void started(const LivePtr& live, const Effect& effect, const StartRequest& request, const StartOutcome& outcome);
     static Arrival outcome_of(std::int64_t execution, Event event);
     void start_activity(const LivePtr& live, const Effect& effect);
-    void pump_activities();
-    void give_back_place();
+    ActivityLane* lane_of(ActivityLoad load);
     void start_step(const LivePtr& live, const Effect& effect);
     asio::awaitable<void> run_step(LivePtr live, Effect effect);
     asio::awaitable<void> check_start(LivePtr live, Effect effect);
@@ -189,8 +191,8 @@ class Host {
     std::set<int> notices_;
     bool sending_notices_ = false;
     bool inbox_due_ = false;
-    std::deque<std::function<void()>> waiting_activities_;
-    std::size_t running_activities_ = 0;
+    ActivityLane ordinary_activities_{options_.activities_max};
+    ActivityLane heavy_activities_{options_.heavy_activities_max, options_.callers_wait};
     Pause membership_wake_;
     Pause inbox_wake_;
     Pause drain_wake_;

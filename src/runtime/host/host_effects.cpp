@@ -169,10 +169,10 @@ void Host::start_activity(const LivePtr& live, const Effect& effect) {
         return park(live, "unknown_activity",
                     fmt::format("no activity {} is known to this release", effect.command.name));
     }
-    const bool takes_place = !type->mostly_waits;
-    const auto over = [this, live, effect, takes_place](Event outcome) {
+    auto* const lane = lane_of(type->load);
+    const auto over = [this, live, effect, lane](Event outcome) {
         live->activities.erase(effect.position);
-        if (takes_place) give_back_place();
+        if (lane != nullptr) lane->leave();
         const auto later = live_.find(live->row.id);
         const bool stale = planted(Fault::lost_shards_result_accepted);
         post(stale && later != live_.end() ? later->second : live, outcome_of(effect.execution, std::move(outcome)));
@@ -181,28 +181,23 @@ void Host::start_activity(const LivePtr& live, const Effect& effect) {
         io_.get_executor(), clock_, services_, type->run,
         ActivityIdentity{live->row.id, effect.execution, effect.position, 0, live->row.tags}, effect.command,
         effect.opened_at, over, traced(live->row, effect.execution));
-    live->activities[effect.position] = {run, takes_place};
-    if (!takes_place) return run->start();
-    waiting_activities_.push_back([this, weak = std::weak_ptr(run)] {
-        if (const auto waiting = weak.lock()) {
-            ++running_activities_;
-            waiting->start();
-        }
-    });
-    pump_activities();
+    live->activities[effect.position] = {run, lane};
+    if (lane != nullptr)
+        lane->enter(run);
+    else
+        run->start();
 }
 
-void Host::give_back_place() {
-    --running_activities_;
-    pump_activities();
-}
-
-void Host::pump_activities() {
-    while (!waiting_activities_.empty() && running_activities_ < options_.activities_max) {
-        auto next = std::move(waiting_activities_.front());
-        waiting_activities_.pop_front();
-        next();
+ActivityLane* Host::lane_of(ActivityLoad load) {
+    switch (load) {
+        case ActivityLoad::ordinary:
+            return &ordinary_activities_;
+        case ActivityLoad::heavy:
+            return &heavy_activities_;
+        case ActivityLoad::waits:
+            break;
     }
+    return nullptr;
 }
 
 void Host::start_step(const LivePtr& live, const Effect& effect) {
@@ -277,17 +272,18 @@ void Host::stop_command(Live& live, std::int64_t position) {
     }
     live.steps.erase(position);
     if (const auto run = live.activities.find(position); run != live.activities.end()) {
-        const auto [stopped, takes_place] = run->second;
+        const auto [stopped, lane] = run->second;
         const bool running = stopped->running();
         stopped->stop();
         live.activities.erase(run);
-        if (running && takes_place) give_back_place();
+        if (running && lane != nullptr) lane->leave();
     }
 }
 
 void Host::stop_all(Live& live) {
     while (!live.timers.empty()) stop_command(live, live.timers.begin()->first);
-    while (!live.activities.empty()) stop_command(live, live.activities.begin()->first);
+    // Those that wait for a place were asked for last, and none of them gets the place of another that stops.
+    while (!live.activities.empty()) stop_command(live, live.activities.rbegin()->first);
     live.steps.clear();
     live.children.clear();
 }

@@ -38,6 +38,8 @@ struct Child {
     bool abandoned;  // by its close policy: it lives on when nobody waits for it any more
 };
 
+class ActivityLane;
+
 struct Live {
     OrchestrationRow row;
     int shard;
@@ -50,7 +52,7 @@ struct Live {
     std::deque<Arrival> arrivals{};
     struct Activity {
         std::shared_ptr<ActivityRun> run;
-        bool takes_place;  // among those that may run at once
+        ActivityLane* lane;  // null: it takes no place
     };
     std::map<std::int64_t, Activity> activities{};
     std::map<std::int64_t, TimerQueue::Id> timers{};
