@@ -134,17 +134,22 @@ void Fleet::set_up(Report& report) {
     const auto before = load();
     memory_before_mb_ = before.memory_mb;
     constexpr int batch = 200;
+    std::vector<double> post_ms;
     for (int made = 0; made < options_.instances; made += batch) {
         std::vector<std::string> names;
         for (int n = made; n < std::min(made + batch, options_.instances); ++n)
             names.push_back(fmt::format("fleet-{}", n));
-        control_plane_.create(names, interval(), static_cast<std::size_t>(options_.at_once));
+        const auto took_ms = control_plane_.create(names, interval(), static_cast<std::size_t>(options_.at_once));
+        post_ms.insert(post_ms.end(), took_ms.begin(), took_ms.end());
         wait_for_running(made + static_cast<int>(names.size()));
         say(fmt::format("{} of {} run after {:.0f} s", made + static_cast<int>(names.size()), options_.instances,
                         seconds_since(began)));
     }
     const auto used = load() - before;
     report.figure("setup_s", seconds_since(began), "until all ran");
+    report.figure("setup_post_p50_ms", percentile(post_ms, 0.5),
+                  fmt::format("of a POST, by {} clients that ask again at once", options_.at_once));
+    report.figure("setup_post_p99_ms", percentile(post_ms, 0.99), "");
     report.figure("create_server_cpu_ms", used.server_cpu_s / options_.instances * 1'000, "of the server, each");
 }
 

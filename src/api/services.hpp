@@ -45,6 +45,8 @@ struct ApiServices {
     std::function<asio::awaitable<Json>(std::chrono::milliseconds grace, bool remove_volumes)> find_drift{};
     // What the runtime of this process holds, see runtime::Host::view().
     std::function<Json(const std::string& id_prefix, std::size_t most)> view_runtime{};
+    // Sets the gauges of what this process holds, just before they are read.
+    std::function<void()> observe = [] {};
     // Whether this release has orchestrations of that type.
     std::function<bool(const std::string& type)> knows_orchestration;
 };

@@ -229,22 +229,20 @@ class Server {
           templates_(std::move(templates)),
           sealer_(std::move(sealer)),
           clock_(io_.get_executor()),
-          pool_(std::make_shared<pg::Pool>(io_.get_executor(),
-                                           pg::PoolOptions{.conninfo = config.database_url,
-                                                           .search_path = config.schema,
-                                                           .application_name = "toygres",
-                                                           .connections_max = config.database_connections_max,
-                                                           .on_acquired = count_acquired})),
+          pool_(make_pool(config.database_connections_max - config.database_connections_max / 2)),
+          api_pool_(make_pool(config.database_connections_max / 2)),
           store_(io_.get_executor(), {.conninfo = config.database_url, .schema = config.schema}, pool_),
           kube_(io_.get_executor(), std::move(access), {.on_attempt = count_kube_attempt}),
           host_(io_, store_, clock_, orchestrations_, activities_, services_,
-                {.name = config.name, .evict_every_turn = config.evict_every_turn}),
+                {.name = config.name,
+                 .callers_wait = [this] { return api_pool_->waiting() > 0; },
+                 .evict_every_turn = config.evict_every_turn}),
           client_(io_.get_executor(), store_, clock_, &host_),
           instances_(pool_, kube_, templates_, sealer_, client_, config.agent_image, config.storage_class,
                      (std::filesystem::temp_directory_path() / ("toygres-" + random_hex(12))).string(),
                      std::move(installation)),
           api_({.io = io_,
-                .pool = pool_,
+                .pool = api_pool_,
                 .client = client_,
                 .kube = kube_,
                 .sealer = sealer_,
@@ -263,6 +261,7 @@ class Server {
                                      bool remove_volumes) { return find_drift({grace, remove_volumes}); },
                 .view_runtime = [this](const std::string& id_prefix,
                                        std::size_t most) { return host_.view(id_prefix, most); },
+                .observe = [this] { observe(); },
                 .knows_orchestration =
                     [this](const std::string& type) { return orchestrations_.latest(type) != nullptr; }}),
           http_(io_,
@@ -331,6 +330,24 @@ class Server {
         co_return encode(co_await activities::find_drift(instances_, config_.ns, policy));
     }
 
+    std::shared_ptr<pg::Pool> make_pool(std::size_t connections_max) {
+        return std::make_shared<pg::Pool>(io_.get_executor(), pg::PoolOptions{.conninfo = config_.database_url,
+                                                                              .search_path = config_.schema,
+                                                                              .application_name = "toygres",
+                                                                              .connections_max = connections_max,
+                                                                              .on_acquired = count_acquired});
+    }
+
+    void observe() const {
+        observe_pools({pool_.get(), api_pool_.get()});
+        metrics::gauge("toygres_runtime_live_orchestrations", "Open orchestrations in the memory of this process")
+            .Set(static_cast<double>(host_.live_count()));
+        metrics::gauge("toygres_runtime_owned_shards", "Shards that this process owns")
+            .Set(static_cast<double>(host_.owned_shards()));
+        metrics::gauge("toygres_runtime_parked_orchestrations", "Orchestrations that are parked here")
+            .Set(static_cast<double>(host_.stuck_count()));
+    }
+
     asio::awaitable<void> watch_cluster() {
         rt::Pause pause(io_.get_executor(), clock_);
         for (;;) {
@@ -342,12 +359,6 @@ class Server {
             if (reachable != cluster_reachable_ && reachable) log::info("cluster.reached");
             cluster_reachable_ = reachable;
             metrics::gauge("toygres_kube_up", "1 while the Kubernetes API answers").Set(reachable ? 1 : 0);
-            metrics::gauge("toygres_runtime_live_orchestrations", "Open orchestrations in the memory of this process")
-                .Set(static_cast<double>(host_.live_count()));
-            metrics::gauge("toygres_runtime_owned_shards", "Shards that this process owns")
-                .Set(static_cast<double>(host_.owned_shards()));
-            metrics::gauge("toygres_runtime_parked_orchestrations", "Orchestrations that are parked here")
-                .Set(static_cast<double>(host_.stuck_count()));
             co_await pause.wait(reachable ? 5s : 500ms);
         }
     }
@@ -446,6 +457,7 @@ class Server {
         co_await http_.stop(2s);
         co_await host_.stop();
         pool_->close();
+        api_pool_->close();
         if (traces_) co_await traces_->flush(1s);
         limit.cancel();
         io_.stop();
@@ -461,7 +473,8 @@ class Server {
     kube::Templates templates_;
     Sealer sealer_;
     rt::SystemClock clock_;
-    std::shared_ptr<pg::Pool> pool_;
+    std::shared_ptr<pg::Pool> pool_;      // of the work that nobody waits for
+    std::shared_ptr<pg::Pool> api_pool_;  // so that those who ask do not stand in line with it
     rt::PgStore store_;
     kube::Client kube_;
     rt::OrchestrationRegistry orchestrations_;

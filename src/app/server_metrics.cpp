@@ -31,6 +31,25 @@ void count_acquired(std::chrono::nanoseconds took, const Error* error) {
     if (error != nullptr) acquire_failures(error->code).Increment();
 }
 
+void observe_pools(std::initializer_list<const pg::Pool*> pools) {
+    constexpr auto name = "toygres_cms_pool_connections";
+    constexpr auto help = "Sessions to the CMS that this process holds";
+    double in_use = 0;
+    double idle = 0;
+    double max = 0;
+    double waiting = 0;
+    for (const auto* pool : pools) {
+        in_use += static_cast<double>(pool->in_use());
+        idle += static_cast<double>(pool->idle());
+        max += static_cast<double>(pool->options().connections_max);
+        waiting += static_cast<double>(pool->waiting());
+    }
+    metrics::gauge(name, help, {{"state", "in_use"}}).Set(in_use);
+    metrics::gauge(name, help, {{"state", "idle"}}).Set(idle);
+    metrics::gauge("toygres_cms_pool_connections_max", "How many sessions to the CMS this process may hold").Set(max);
+    metrics::gauge("toygres_cms_pool_waiting", "Who waits for a session to become free").Set(waiting);
+}
+
 void count_kube_attempt(std::string_view verb, int status, std::chrono::nanoseconds took) {
     const auto verb_label = verb_of(verb);
     metrics::counter("toygres_kube_requests_total", "Requests to the Kubernetes API, repeats included",

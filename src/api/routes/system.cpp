@@ -40,17 +40,6 @@ asio::awaitable<Response> get_version(Call& call) {
                              {"default_postgres_version", versions.empty() ? "" : versions.back()}});
 }
 
-void observe_pool(const pg::Pool& pool) {
-    constexpr auto name = "toygres_cms_pool_connections";
-    constexpr auto help = "Sessions to the CMS that this process holds";
-    metrics::gauge(name, help, {{"state", "in_use"}}).Set(static_cast<double>(pool.in_use()));
-    metrics::gauge(name, help, {{"state", "idle"}}).Set(static_cast<double>(pool.idle()));
-    metrics::gauge("toygres_cms_pool_connections_max", "How many sessions to the CMS this process may hold")
-        .Set(static_cast<double>(pool.options().connections_max));
-    metrics::gauge("toygres_cms_pool_waiting", "Who waits for a session to become free")
-        .Set(static_cast<double>(pool.waiting()));
-}
-
 asio::awaitable<std::optional<Fleet>> read_fleet(Call& call) {
     try {
         co_return Fleet{co_await call.read([](pg::Connection& db) { return cms::replication_figures(db); }),
@@ -66,7 +55,7 @@ asio::awaitable<std::optional<Fleet>> read_fleet(Call& call) {
 
 // Without the database only the process's own.
 asio::awaitable<Response> get_metrics(Call& call) {
-    observe_pool(*call.services().pool);
+    call.services().observe();
     metrics::observe_process();
     const auto fleet = co_await read_fleet(call);
     metrics::gauge("toygres_cms_up", "1 when the CMS answered this scrape").Set(fleet ? 1 : 0);

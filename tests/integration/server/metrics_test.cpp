@@ -123,6 +123,11 @@ TEST_CASE("metrics: docs/metrics.md lists what a server exports, each with its t
     }
 }
 
+TEST_CASE("metrics: the sessions to the CMS are counted whoever they are for") {
+    LiveServer server(shared_postgres().create_database());
+    CHECK(server.call("GET", "/metrics").body.contains("toygres_cms_pool_connections_max 16\n"));
+}
+
 TEST_CASE("metrics: names are as Prometheus wants them") {
     for (const auto& [name, metric] : documented()) {
         INFO(name);

@@ -219,7 +219,6 @@ TEST_CASE("system: liveness, readiness, version, metrics and the contract need n
     const auto metrics = get("/metrics").body;
     CHECK(metrics.contains("toygres_http_requests_total{method=\"GET\",route=\"/readyz\",status=\"503\"} 1"));
     CHECK(metrics.contains("toygres_http_request_seconds_bucket{method=\"GET\",route=\"/livez\""));
-    CHECK(metrics.contains("toygres_cms_pool_connections_max 8\n"));
     CHECK(metrics.contains("toygres_cms_up 1\n"));
     CHECK(metrics.contains("toygres_http_requests_in_flight 1\n"));
     CHECK(metrics.contains("process_resident_memory_bytes "));
