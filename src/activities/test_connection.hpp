@@ -12,7 +12,6 @@ namespace toygres::activities {
 
 struct TestConnection {
     static constexpr std::string_view name = "test_connection";
-    static constexpr auto activity_load = runtime::ActivityLoad::heavy;
     using Input = InstanceRef;
     struct Output {
         std::string address;

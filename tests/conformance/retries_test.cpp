@@ -306,6 +306,25 @@ TEST_CASE("activities at once: those that mostly wait leave the places to others
     });
 }
 
+TEST_CASE("activities at once: one that waits for its next attempt leaves its place to others") {
+    everywhere([](World& world) {
+        world.options.activities_max = 1;
+        define(world, "o", [](Ctx& ctx, Json) -> Task<Json> {
+            auto failing = ctx.call<Flaky>(1, {.attempts = 2, .initial_delay = 1h, .delay_max = 1h});
+            const auto other = co_await ctx.call<Echo>(2);
+            co_await ctx.wait<Json>("go");
+            co_return other;
+        });
+        world.start_process();
+        begin(world, "a", "o");
+        world.until_recorded("a", EventKind::wait_started);
+        CHECK(lab().runs["flaky"] == 1);
+        CHECK(lab().runs["echo"] == 1);
+        world.signal("a", "go", 1);
+        CHECK(world.wait("a").output == 2);
+    });
+}
+
 TEST_CASE("activities at once: heavy ones wait for each other, and nothing else waits for them") {
     everywhere([](World& world) {
         world.options.heavy_activities_max = 1;

@@ -31,7 +31,26 @@ ActivityRun::ActivityRun(asio::any_io_executor executor, Clock& clock, const Ser
     policy_ = policy_from_stored(command_.options);
 }
 
-void ActivityRun::start() { attempt(); }
+void ActivityRun::start(ActivityLane* lane) {
+    lane_ = lane;
+    line_up();
+}
+
+void ActivityRun::line_up() {
+    if (lane_ == nullptr)
+        attempt();
+    else
+        lane_->enter(shared_from_this());
+}
+
+void ActivityRun::begin() {
+    in_lane_ = true;
+    attempt();
+}
+
+void ActivityRun::leave_lane() {
+    if (std::exchange(in_lane_, false)) lane_->leave();
+}
 
 void ActivityRun::attempt() {
     ++identity_.attempt;
@@ -90,6 +109,7 @@ void ActivityRun::stop() {
     over_ = true;
     back_off_->cancel();
     cancel_attempt();
+    leave_lane();
 }
 
 void ActivityRun::succeeded(int attempt, Json output) {
@@ -126,9 +146,9 @@ void ActivityRun::failed(int attempt, Error error) {
         policy_.schedule_to_close.count() == 0 || clock_.now() + delay < scheduled_at_ + policy_.schedule_to_close;
     if (more && in_time) {
         back_off_->set(clock_.now() + delay, [weak = weak_from_this()] {
-            if (const auto run = weak.lock(); run && !run->over_) run->attempt();
+            if (const auto run = weak.lock(); run && !run->over_) run->line_up();
         });
-        return;
+        return leave_lane();
     }
     finish({.kind = EventKind::activity_failed, .of = identity_.event, .payload = to_json_value(error)});
 }
@@ -163,6 +183,7 @@ void ActivityRun::finish(Event outcome) {
     context_.reset();
     if (!failures_.empty()) outcome.options = {{"attempts", failures_}};
     done_(std::move(outcome));
+    leave_lane();
 }
 
 }  // namespace toygres::runtime

@@ -2,6 +2,7 @@
 #pragma once
 #include "runtime/core/event.hpp"
 #include "runtime/host/activity_context.hpp"
+#include "runtime/host/activity_lane.hpp"
 #include "runtime/host/clock.hpp"
 #include "trace/trace.hpp"
 
@@ -18,13 +19,18 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
                 const ActivityFunction& function, ActivityIdentity identity, Event command, Timestamp scheduled_at,
                 Done done, std::optional<trace::Context> orchestration = std::nullopt);
 
-    void start();
+    // Each attempt takes a place in the lane, which outlives it; the pause between two takes none. Null: none do.
+    void start(ActivityLane* lane);
     // The result is not wanted any more: stop token, cancellation of the coroutine; done is not called.
     void stop();
-    // start() was called.
-    bool running() const { return identity_.attempt > 0; }
+
+    // For the lane.
+    bool wanted() const { return !over_; }
+    void begin();
 
   private:
+    void line_up();
+    void leave_lane();
     void attempt();
     void cancel_attempt();
     void succeeded(int attempt, Json output);
@@ -50,6 +56,8 @@ class ActivityRun : public std::enable_shared_from_this<ActivityRun> {
     std::unique_ptr<Alarm> back_off_;
     std::shared_ptr<ActivityContext> context_;
     std::shared_ptr<asio::cancellation_signal> cancel_;
+    ActivityLane* lane_ = nullptr;
+    bool in_lane_ = false;  // a place of it is held
     bool over_ = false;
 };
 

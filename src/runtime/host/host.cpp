@@ -22,9 +22,11 @@ Host::Host(asio::io_context& io, Store& store, Clock& clock, const Orchestration
       trial_wake_(io.get_executor(), clock) {}
 
 Host::~Host() {
+    ordinary_activities_.close();
+    heavy_activities_.close();
     for (auto& [id, live] : live_) {
         live->dropped = true;
-        for (auto& [position, activity] : live->activities) activity.run->stop();
+        for (auto& [position, activity] : live->activities) activity->stop();
     }
 }
 

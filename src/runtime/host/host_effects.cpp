@@ -169,10 +169,8 @@ void Host::start_activity(const LivePtr& live, const Effect& effect) {
         return park(live, "unknown_activity",
                     fmt::format("no activity {} is known to this release", effect.command.name));
     }
-    auto* const lane = lane_of(type->load);
-    const auto over = [this, live, effect, lane](Event outcome) {
+    const auto over = [this, live, effect](Event outcome) {
         live->activities.erase(effect.position);
-        if (lane != nullptr) lane->leave();
         const auto later = live_.find(live->row.id);
         const bool stale = planted(Fault::lost_shards_result_accepted);
         post(stale && later != live_.end() ? later->second : live, outcome_of(effect.execution, std::move(outcome)));
@@ -181,11 +179,8 @@ void Host::start_activity(const LivePtr& live, const Effect& effect) {
         io_.get_executor(), clock_, services_, type->run,
         ActivityIdentity{live->row.id, effect.execution, effect.position, 0, live->row.tags}, effect.command,
         effect.opened_at, over, traced(live->row, effect.execution));
-    live->activities[effect.position] = {run, lane};
-    if (lane != nullptr)
-        lane->enter(run);
-    else
-        run->start();
+    live->activities[effect.position] = run;
+    run->start(lane_of(type->load));
 }
 
 ActivityLane* Host::lane_of(ActivityLoad load) {
@@ -272,11 +267,9 @@ void Host::stop_command(Live& live, std::int64_t position) {
     }
     live.steps.erase(position);
     if (const auto run = live.activities.find(position); run != live.activities.end()) {
-        const auto [stopped, lane] = run->second;
-        const bool running = stopped->running();
-        stopped->stop();
+        const auto stopped = run->second;
         live.activities.erase(run);
-        if (running && lane != nullptr) lane->leave();
+        stopped->stop();
     }
 }
 

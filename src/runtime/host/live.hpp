@@ -38,8 +38,6 @@ struct Child {
     bool abandoned;  // by its close policy: it lives on when nobody waits for it any more
 };
 
-class ActivityLane;
-
 struct Live {
     OrchestrationRow row;
     int shard;
@@ -50,11 +48,7 @@ struct Live {
     bool recovering = false;  // open commands of a former owner are yet to be taken up
     std::string stuck_reason{};
     std::deque<Arrival> arrivals{};
-    struct Activity {
-        std::shared_ptr<ActivityRun> run;
-        ActivityLane* lane;  // null: it takes no place
-    };
-    std::map<std::int64_t, Activity> activities{};
+    std::map<std::int64_t, std::shared_ptr<ActivityRun>> activities{};
     std::map<std::int64_t, TimerQueue::Id> timers{};
     std::map<std::int64_t, int> steps{};       // running steps
     std::map<std::int64_t, Child> children{};  // by the position of the command
