@@ -42,6 +42,15 @@ struct Once {
     }
 };
 
+// Ends with its first turn.
+struct Instant {
+    static constexpr std::string_view name = "instant";
+    static constexpr int version = 1;
+    using Input = Number;
+    using Output = Number;
+    static Task<Number> run(OrchestrationContext&, Number in) { co_return in; }
+};
+
 // A memory store whose commits and inbox reads wait at a gate, or lose their answers.
 class AwkwardStore : public MemoryStore {
   public:
@@ -128,6 +137,7 @@ struct AwkwardWorld : World {
         log::set_level("error");
         orchestrations.add<Count>();
         orchestrations.add<Once>();
+        orchestrations.add<Instant>();
         make_memory_store = [this](auto executor, auto database) {
             auto made = std::make_unique<AwkwardStore>(executor, database);
             store = made.get();
@@ -175,6 +185,42 @@ TEST_CASE("starts: an answer that comes when all is over begins nothing again") 
     CHECK(answer->value().created);
     CHECK(!world.running().host->has("c"));
     CHECK(world.history("c").size() == 4);  // started, wait_started, signal_received, completed
+}
+
+TEST_CASE("retention: an id that is free again begins anew, whatever is still read of the old one") {
+    AwkwardWorld world;
+    auto* store = world.store;
+    const auto prune_all = [&] { return value_or_raise(world.await(world.client().prune({{"", 1, 0min}}))); };
+    SECTION("started by its owner, during a look into the inbox") {
+        store->hold_reads = true;
+        world.until([&] {
+            world.running().host->nudge("i");
+            return store->held_reads == 1;
+        });
+        for (int time = 0; time < 2; ++time) {
+            CHECK(world.run<Instant>("i", {time}).output == encode(Number{time}));
+            CHECK(prune_all().orchestrations == 1);
+        }
+        store->hold_reads = false;
+    }
+    SECTION("started elsewhere, during a start whose answer is late") {
+        store->hold_starts = true;
+        asio::co_spawn(world.running().io,
+                       world.client().start({.id = "c", .name = "count", .input = encode(Number{0})}),
+                       [](std::exception_ptr e, const Result<StartOutcome>&) {
+                           if (e) std::rethrow_exception(e);
+                       });
+        world.until([&] { return store->held_starts == 1; });
+        for (int time = 0; time < 2; ++time) {
+            const auto input = encode(Number{time});
+            value_or_raise(world.await(store->MemoryStore::start({.id = "i", .name = "instant", .input = input})));
+            world.running().host->nudge("i");
+            CHECK(world.wait("i").output == input);
+            CHECK(prune_all().orchestrations == 1);
+        }
+        store->hold_starts = false;
+        world.until([&] { return store->held_starts == 0; });
+    }
 }
 
 TEST_CASE("updates: one that was the last, and is asked for again meanwhile, is answered as it was") {
@@ -290,7 +336,8 @@ TEST_CASE("commit: turns whose commit was lost are committed again, though the m
             const auto worker = value_or_raise(co_await store.join("w"));
             const auto membership = value_or_raise(co_await store.renew(worker, 10s));
             const auto claimed = value_or_raise(co_await store.claim(worker, membership.shards, 10s));
-            const auto made = value_or_raise(co_await store.start({.id = "c", .name = "count", .input = {}}));
+            const auto made =
+                value_or_raise(co_await store.start({.id = "c", .name = "count", .input = encode(Number{0})}));
             const auto shard = claimed.at(static_cast<std::size_t>(shard_of("c")));
             Committer committer(io.get_executor(), store, clock, worker);
             store.lose = lose;

@@ -182,9 +182,10 @@ class Host {
     std::map<int, std::int64_t> owned_;  // shard -> epoch
     std::set<int> draining_;
     std::unordered_map<std::string, LivePtr> live_;
-    std::unordered_set<std::int64_t> taken_;               // inbox rows on their way into a turn
-    std::unordered_map<std::string, std::int64_t> ended_;  // executions whose rows, still open, readings may bring
-    Readings readings_;                                    // of the database: they bring what was there before
+    std::unordered_set<std::int64_t> taken_;  // inbox rows on their way into a turn
+    // Of rows, by key, that readings may bring as if still open: the execution that ended.
+    std::unordered_map<std::int64_t, std::int64_t> ended_;
+    Readings readings_;  // of the database: they bring what was there before
     // Steps on their way: id, execution, event. They may outlive the host.
     using StepPlace = std::tuple<std::string, std::int64_t, std::int64_t>;
     std::shared_ptr<std::multiset<StepPlace>> steps_running_ = std::make_shared<std::multiset<StepPlace>>();

@@ -105,7 +105,7 @@ asio::awaitable<void> Host::give_back(std::set<int> shards) {
 
 // Takes an open orchestration into memory; null when it is there already, or has ended since its row was read.
 LivePtr Host::adopt(OrchestrationRow row) {
-    const auto ended = ended_.find(row.id);
+    const auto ended = ended_.find(row.key);
     if (live_.contains(row.id) || (ended != ended_.end() && row.execution <= ended->second)) return nullptr;
     const auto shard = shard_of(row.id);
     auto live = std::make_shared<Live>(Live{.row = std::move(row), .shard = shard});

@@ -431,9 +431,9 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
         log::write(log::Level::info, "orchestration.finished", fields);
         const bool late = !live->arrivals.empty();
         const auto id = live->row.id;
-        ended_[id] = turn.execution;
-        readings_.when_ended([this, id, execution = turn.execution] {
-            const auto ended = ended_.find(id);
+        ended_[turn.key] = turn.execution;
+        readings_.when_ended([this, key = turn.key, execution = turn.execution] {
+            const auto ended = ended_.find(key);
             if (ended != ended_.end() && ended->second == execution) ended_.erase(ended);
         });
         forget(live);
