@@ -87,8 +87,8 @@ asio::awaitable<void> note_failover(pg::Connection& tx, const std::string& insta
         value_or_raise(co_await move("promoting_replica", after.primary, loss(before, event, evidence)));
     else if (event.kind == EventKind::promoted)
         value_or_raise(co_await move("completed", after.primary, std::nullopt));
-    else if (event.kind == EventKind::stop_failed)
-        value_or_raise(co_await move("failed", before.primary, std::nullopt));
+    else if (event.kind == EventKind::stop_failed || event.kind == EventKind::old_primary_back)
+        value_or_raise(co_await move("failed", after.primary, std::nullopt));
 }
 
 // The end of the operation that asked for this, if this is the end of it.
@@ -101,10 +101,11 @@ asio::awaitable<void> finish(pg::Connection& tx, const ha::Record& before, const
     const bool begins = event.kind == EventKind::switchover_wanted || event.kind == EventKind::failover_wanted ||
                         event.kind == EventKind::add_wanted || event.kind == EventKind::remove_wanted;
     if (begins || after.request) co_return;
-    if (event.kind == EventKind::stop_failed) {
+    if (event.kind == EventKind::stop_failed || event.kind == EventKind::old_primary_back) {
+        const auto* code = event.kind == EventKind::stop_failed ? "switchover_failed" : "failover_failed";
         value_or_raise(co_await cms::finish_operation(
             tx, *operation, "failed", {},
-            encode(Error{ErrorKind::conflict, "switchover_failed", event.reason + "; the old primary goes on"})));
+            encode(Error{ErrorKind::conflict, code, event.reason + "; the old primary goes on"})));
         co_return;
     }
     value_or_raise(co_await cms::finish_operation(

@@ -170,14 +170,47 @@ std::optional<Event> judge_stopping(const Record& record, const Observation& see
     return std::nullopt;
 }
 
-std::optional<Event> judge_failing_over(const Record& record, const Observation& seen) {
+// Of those whom the failover cannot choose without, one that has not answered for long. With consent it takes whoever
+// is there, and waits for all only when nobody is.
+const std::string* missing_candidate(const Record& record, const Observation& seen, const Policy& policy) {
+    const auto is_missing = [&](const std::string& member) {
+        const auto* view = view_of(seen, member);
+        return view != nullptr && view->down_ms >= policy.silence_ms;
+    };
+    if (!record.request || !record.request->allow_data_loss) {
+        const auto missing = std::ranges::find_if(record.armed, is_missing);
+        return missing == record.armed.end() ? nullptr : &*missing;
+    }
+    const std::string* last = nullptr;
+    for (const auto& member : record.members) {
+        if (member == record.old_primary) continue;
+        if (!is_missing(member)) return nullptr;
+        last = &member;
+    }
+    return last;
+}
+
+// It obeys the fence, and what it reports of its data is what it last served.
+bool may_go_on(const Record& record, const Observation& seen) {
+    const auto* old = view_of(seen, record.old_primary);
+    return old != nullptr && old->status && obeys(*old->status, record) && old->status->role == Role::none &&
+           old->status->state == AgentState::waiting && old->status->clean_shutdown && old->status->flush_lsn &&
+           !old->status->stop_requested.value_or(false);
+}
+
+std::optional<Event> judge_failing_over(const Record& record, const Observation& seen, const Policy& policy) {
     if (const auto best = most_advanced(record, seen))
         return Event{.kind = EventKind::positions_frozen,
                      .member = *best,
                      .lsn = seen.at(*best).status->receive_lsn.value_or(""),
                      .reason = fmt::format("{} holds everything up to {}", *best,
                                            seen.at(*best).status->receive_lsn.value_or("?"))};
-    return std::nullopt;
+    const auto* missing = missing_candidate(record, seen, policy);
+    if (missing == nullptr || !may_go_on(record, seen)) return std::nullopt;
+    return Event{
+        .kind = EventKind::old_primary_back,
+        .member = record.old_primary,
+        .reason = fmt::format("{} is back with all its data, and {} does not answer", record.old_primary, *missing)};
 }
 
 bool heard_by_a_standby(const Record& record, const Observation& seen) {
@@ -257,15 +290,14 @@ namespace {
 
 // A failover that has begun cannot choose while one of those that may hold the last commits does not answer.
 std::optional<std::string> cannot_choose_because(const Record& record, const Observation& seen, const Policy& policy) {
-    if (record.request && record.request->allow_data_loss) return std::nullopt;
-    for (const auto& member : record.armed) {
-        const auto* view = view_of(seen, member);
-        if (view != nullptr && view->down_ms >= policy.silence_ms)
-            return fmt::format(
-                "the failover waits for the standby {}, which may alone hold the last commits and does not answer",
-                member);
-    }
-    return std::nullopt;
+    const auto* missing = missing_candidate(record, seen, policy);
+    if (missing == nullptr) return std::nullopt;
+    if (record.request && record.request->allow_data_loss)
+        return std::string("the failover waits for a member that could be promoted: none of them answers");
+    return fmt::format(
+        "the failover waits for the standby {}, which may alone hold the last commits and does not answer, or for {} "
+        "to come back with its data",
+        *missing, record.old_primary);
 }
 
 }  // namespace
@@ -287,7 +319,7 @@ namespace {
 // What the state of the instance asks for; `primary`: null while it does not serve.
 std::optional<Event> judge_state(const Record& record, const Observation& seen, const Policy& policy, Timestamp now,
                                  const AgentStatus* primary) {
-    if (record.state == State::failing_over && record.primary.empty()) return judge_failing_over(record, seen);
+    if (record.state == State::failing_over && record.primary.empty()) return judge_failing_over(record, seen, policy);
     const bool stopping =
         record.state == State::switching && std::ranges::find(record.fenced, record.primary) != record.fenced.end();
     if (stopping) return judge_stopping(record, seen, policy, now);

@@ -91,6 +91,20 @@ Record resumed(Record r) {
     return r;
 }
 
+// The change of roles is given up, and the primary from before it goes on in the epoch on record. Nobody was promoted
+// in that one, so it still has all that was ever acknowledged, and what held for the armed standbys holds as before.
+Record go_on(Record r) {
+    if (r.primary.empty()) r.primary = r.old_primary;
+    if (!r.failover_safe) r.arming_lsn.clear();  // of the epoch before
+    std::erase(r.fenced, r.primary);
+    r.old_primary.clear();
+    r.request.reset();
+    r.failover.clear();
+    r.change_began_at.reset();
+    ++r.revision;
+    return resumed(std::move(r));
+}
+
 Record configure(Record r, const Settings& wanted) {
     r.automatic_failover = wanted.automatic_failover.value_or(r.automatic_failover);
     r.durability = wanted.durability.value_or(r.durability);
@@ -163,6 +177,7 @@ Outcome outcome(State state, EventKind event) {
         case stop_failed:
             return only({switching});
         case positions_frozen:
+        case old_primary_back:
             return only({failing_over});
         case promoted:
             return only({switching, failing_over});
@@ -262,15 +277,7 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
                 std::erase(r.fenced, r.old_primary);
             return r;
         case EventKind::stop_failed:
-            if (!stopping(r)) return record;
-            r.state = State::synced;
-            std::erase(r.fenced, r.primary);
-            r.old_primary.clear();
-            r.request.reset();
-            r.failover.clear();
-            r.change_began_at.reset();
-            ++r.revision;
-            return r;
+            return stopping(r) ? go_on(std::move(r)) : record;
         case EventKind::positions_frozen: {
             if (!r.primary.empty()) return record;
             const bool consent = r.request && r.request->allow_data_loss;
@@ -279,6 +286,11 @@ Result<Record> advance(const Record& record, const Event& event, Timestamp now) 
             if (!member_known()) return conflict("bad_target", event.member + " is not a standby");
             return promote(std::move(r), event.member);
         }
+        case EventKind::old_primary_back:
+            if (!r.primary.empty()) return record;
+            if (event.member != r.old_primary || !contains(r.members, event.member))
+                return conflict("bad_target", event.member + " is not the old primary");
+            return go_on(std::move(r));
         case EventKind::promoted:
             return promoting(r) ? end_change(std::move(r), now) : record;
         case EventKind::switchover_wanted:

@@ -190,6 +190,7 @@ enum class EventKind {
     primary_stopped,    // cleanly, and `member` has received its shutdown checkpoint
     stop_failed,        // the old primary was not stopped cleanly in time
     positions_frozen,   // nobody receives any more; `member` is the one to promote
+    old_primary_back,   // with all its data, and nobody that could be promoted answers
     promoted,           // the new primary serves
     switchover_wanted,  // to `member`
     failover_wanted,    // by an operator, to `member`
@@ -204,8 +205,9 @@ enum class EventKind {
 };
 BOOST_DESCRIBE_ENUM(EventKind, primary_ready, standby_streaming, standby_caught_up, names_took_effect, sync_confirmed,
                     standby_lost, relaxed, primary_down, primary_leaving, primary_stopped, stop_failed,
-                    positions_frozen, promoted, switchover_wanted, failover_wanted, resync_wanted, hold_wanted,
-                    resume_wanted, add_wanted, remove_wanted, configure_wanted, member_released, member_erased)
+                    positions_frozen, old_primary_back, promoted, switchover_wanted, failover_wanted, resync_wanted,
+                    hold_wanted, resume_wanted, add_wanted, remove_wanted, configure_wanted, member_released,
+                    member_erased)
 
 struct Event {
     EventKind kind;

@@ -213,3 +213,75 @@ TEST_CASE(
     s.check_end(1);
     remove(db);
 }
+
+namespace {
+
+// A failover that has begun and cannot choose yet, as its only candidate receives still; then that one is gone as well.
+void lose_both_during_a_failover(const Scene& s) {
+    const auto receiver = s.db.server_process(s.standby, "walreceiver");
+    REQUIRE(receiver != 0);
+    ::kill(receiver, SIGSTOP);
+    s.db.strike_down(s.primary);
+    REQUIRE(eventually([&] { return s.db.epoch() == s.epoch + 1; }));
+    REQUIRE(s.db.state() == "failing_over");
+    s.db.strike_down(s.standby);
+    CHECK(eventually([&] { return s.db.blocked().contains("waits for the standby " + s.standby); }));
+    CHECK(s.db.primary().empty());
+}
+
+}  // namespace
+
+TEST_CASE(
+    "both are gone during a failover: the old primary, which is back first, goes on in the new epoch; the standby "
+    "follows it",
+    "[failover]") {
+    const auto& db = at_rest();
+    db.set_policy({{"standby_timeout_ms", 60'000}});
+    Scene s(db, {.answer_timeout = 120s});
+    lose_both_during_a_failover(s);
+    db.scale(s.primary, 1);
+    REQUIRE(eventually([&] { return db.primary() == s.primary; }));
+    CHECK(db.epoch() == s.epoch + 1);
+    CHECK(db.failovers() == s.failovers + 1);
+    CHECK(db.last_failover().at("status") == "failed");
+    CHECK(db.open_failovers() == 0);
+    // It waits for the standby, by the name that this one has in the new epoch, for as long as commits may wait.
+    REQUIRE(eventually([&] { return answer_of(db, s.primary, "SELECT 1") == "1"; }));
+    CHECK(setting(db, s.primary, "synchronous_standby_names") == names_of(db));
+    CHECK(db.state() == "synced");
+    db.set_policy(quick_policy);
+    REQUIRE(db.becomes("degraded"));
+    CHECK(s.ledger.goes_on());
+    CHECK(db.blocked().empty());
+    db.scale(s.standby, 1);
+    check_end(db, s.ledger);
+    CHECK(db.epoch() == s.epoch + 1);
+    CHECK(s.ledger.acknowledged_by() == Strings{s.primary});
+    CHECK(db.completed_failovers() == s.completed_failovers);
+}
+
+TEST_CASE(
+    "strict: both are gone during a failover: the old primary is back, and commits wait until the standby is, too",
+    "[failover]") {
+    const Replicated db(shared_stack(), "strictest", {{"durability", "strict"}});
+    db.set_policy(quick_policy);
+    REQUIRE(db.becomes_whole());
+    {
+        Scene s(db, {.answer_timeout = 120s});
+        lose_both_during_a_failover(s);
+        db.scale(s.primary, 1);
+        REQUIRE(eventually([&] {
+            return answer_of(db, s.primary, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") ==
+                   "2";
+        }));
+        CHECK(db.epoch() == s.epoch + 1);
+        CHECK(db.state() == "synced");
+        const auto acknowledged = s.ledger.acknowledged();
+        db.scale(s.standby, 1);
+        check_end(db, s.ledger);
+        CHECK(s.ledger.acknowledged() > acknowledged);
+        CHECK(db.epoch() == s.epoch + 1);
+        CHECK(s.ledger.acknowledged_by() == Strings{s.primary});
+    }
+    remove(db);
+}

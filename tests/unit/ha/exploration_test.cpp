@@ -115,6 +115,7 @@ class Explorer {
     Explorer(Bounds bounds, std::vector<Request> requests) : bounds_(bounds), requests_(std::move(requests)) {}
     std::vector<std::string> violations;
     std::set<State> reached;
+    std::set<EventKind> happened;
     std::size_t explored = 0;
     int promotions = 0;
 
@@ -168,7 +169,10 @@ class Explorer {
             auto next = w;
             next.judged.reset();
             if (Reign{w.record.epoch, w.record.revision} == w.judged_at) {  // the guard in SQL
-                if (const auto record = advance(w.record, *w.judged, Timestamp{})) next.record = *record;
+                if (const auto record = advance(w.record, *w.judged, Timestamp{})) {
+                    next.record = *record;
+                    happened.insert(w.judged->kind);
+                }
                 if (next.record.epoch <= bounds_.epochs && next.record.revision <= bounds_.revisions) add(next);
             }
             return;
@@ -441,13 +445,20 @@ World told(World w, int tellings) {
     return w;
 }
 
-std::set<State> explore(World start, Bounds bounds, std::vector<Request> requests = {{.kind = "switchover"}}) {
+struct Explored {
+    std::set<State> states;
+    std::set<EventKind> events;
+    bool contains(State state) const { return states.contains(state); }
+    bool contains(EventKind event) const { return events.contains(event); }
+};
+
+Explored explore(World start, Bounds bounds, std::vector<Request> requests = {{.kind = "switchover"}}) {
     Explorer explorer(bounds, std::move(requests));
     explorer.run(std::move(start));
     for (const auto& violation : explorer.violations) UNSCOPED_INFO(violation);
     INFO(explorer.explored << " worlds, " << explorer.promotions << " promotions");
     CHECK(explorer.violations.empty());
-    return explorer.reached;
+    return {explorer.reached, explorer.happened};
 }
 
 }  // namespace
@@ -462,6 +473,16 @@ TEST_CASE("exploration: from synced, whatever dies, no acknowledged commit is mi
     const auto reached = explore(at_synced(), {.epochs = 3, .revisions = 8, .commits = 2});
     for (const auto state : {State::degrading, State::degraded, State::switching, State::failing_over})
         CHECK(reached.contains(state));
+    CHECK(reached.contains(EventKind::positions_frozen));
+    CHECK(reached.contains(EventKind::old_primary_back));
+}
+
+TEST_CASE("exploration: a failover goes back to the old primary, and whatever dies then: nothing is missing") {
+    auto failing = at_synced();
+    failing.record = advance(failing.record, {.kind = EventKind::primary_down}, Timestamp{}).value();
+    const auto reached = explore(failing, {.epochs = 3, .revisions = 8, .commits = 3}, {});
+    CHECK(reached.contains(EventKind::old_primary_back));
+    for (const auto state : {State::synced, State::degraded, State::rejoining}) CHECK(reached.contains(state));
 }
 
 TEST_CASE("exploration: after a promotion, whatever dies, until it is synced again") {
@@ -495,6 +516,14 @@ TEST_CASE("exploration: the standby is removed while whatever dies") {
 TEST_CASE("exploration: three members, whatever dies: who is promoted lacks nothing of what either acknowledged") {
     const auto reached = explore(at_synced_of_three(), {.epochs = 2, .revisions = 6, .commits = 1}, {});
     for (const auto state : {State::arming, State::failing_over, State::rejoining}) CHECK(reached.contains(state));
+}
+
+TEST_CASE("exploration: a failover of three members goes back to the old primary while whatever dies") {
+    auto failing = at_synced_of_three();
+    failing.record = advance(failing.record, {.kind = EventKind::primary_down}, Timestamp{}).value();
+    const auto reached = explore(failing, {.epochs = 3, .revisions = 5, .commits = 1}, {});
+    for (const auto event : {EventKind::old_primary_back, EventKind::positions_frozen, EventKind::primary_down})
+        CHECK(reached.contains(event));
 }
 
 TEST_CASE("exploration: one of three is removed while whatever dies") {

@@ -18,7 +18,7 @@ constexpr EventKind events[] = {
     EventKind::switchover_wanted, EventKind::failover_wanted,   EventKind::resync_wanted,
     EventKind::hold_wanted,       EventKind::resume_wanted,     EventKind::add_wanted,
     EventKind::remove_wanted,     EventKind::configure_wanted,  EventKind::member_released,
-    EventKind::member_erased,     EventKind::primary_leaving};
+    EventKind::member_erased,     EventKind::primary_leaving,   EventKind::old_primary_back};
 
 }  // namespace
 
@@ -408,8 +408,103 @@ TEST_CASE("model: a failover whose only candidate went away says whom it waits f
     CHECK(blocked_because(r, seen, policy, noon)->contains("waits for the standby b,"));
     seen["b"].down_ms = policy.silence_ms - 1;
     CHECK_FALSE(blocked_because(r, seen, policy, noon));
-    // Whoever consents to a loss does not wait for it.
+    // Whoever consents to a loss waits for it only while there is nobody else.
     seen["b"].down_ms = policy.silence_ms;
     r.request = Request{.allow_data_loss = true};
+    CHECK(blocked_because(r, seen, policy, noon)->contains("none of them answers"));
+    r.members.emplace_back("c");
+    seen["c"].status = serving("c", Role::replica, r);
     CHECK_FALSE(blocked_because(r, seen, policy, noon));
+}
+
+namespace {
+
+// As the agent of a former primary reports that obeys its fence.
+AgentStatus fenced(const Record& r) {
+    AgentStatus s{};
+    s.member = r.old_primary;
+    s.state = AgentState::waiting;
+    s.role = Role::none;
+    s.epoch = r.epoch;
+    s.revision = r.revision;
+    s.flush_lsn = "0/480";
+    s.clean_shutdown = false;
+    return s;
+}
+
+}  // namespace
+
+TEST_CASE("model: a failover without anybody to promote goes back to the old primary, in the new epoch") {
+    const Policy policy;
+    const auto r = record_in(State::failing_over);
+    Observation seen;
+    seen["a"].status = fenced(r);
+    seen["b"] = MemberView{.silent_ms = policy.silence_ms, .down_ms = policy.silence_ms, .gone = true};
+    const auto event = judge(r, seen, policy, noon);
+    REQUIRE(event);
+    CHECK(event->kind == EventKind::old_primary_back);
+    CHECK(event->reason == "a is back with all its data, and b does not answer");
+    const auto next = after(r, *event);
+    CHECK(next.state == State::synced);
+    CHECK(next.primary == "a");
+    CHECK(next.epoch == r.epoch);
+    CHECK(next.revision == r.revision + 1);
+    CHECK(next.failover_safe);
+    CHECK(next.fenced.empty());
+    CHECK(next.old_primary.empty());
+    // Whatever it writes waits for the standby, until that is relaxed in good order.
+    CHECK(topology_of(next).members.at("a").synchronous_standby_names == synchronous_names({"b"}, r.epoch));
+
+    SECTION("not while it may yet choose") {
+        seen["b"].down_ms = policy.silence_ms - 1;
+        CHECK_FALSE(judge(r, seen, policy, noon));
+        seen["b"].status = serving("b", Role::replica, r);
+        seen["b"].down_ms = 0;
+        CHECK(judge(r, seen, policy, noon)->kind == EventKind::positions_frozen);
+    }
+    SECTION("not before it is known to obey, to have its data and to stay") {
+        const auto refused = [&](const std::function<void(AgentStatus&)>& change) {
+            auto other = seen;
+            change(*other["a"].status);
+            return !judge(r, other, policy, noon);
+        };
+        CHECK(refused([](auto& s) { --s.epoch; }));
+        CHECK(refused([](auto& s) { s.state = AgentState::stopping; }));
+        CHECK(refused([](auto& s) { s.role = Role::primary; }));
+        CHECK(refused([](auto& s) { s.flush_lsn.reset(); }));
+        CHECK(refused([](auto& s) { s.clean_shutdown.reset(); }));
+        CHECK(refused([](auto& s) { s.stop_requested = true; }));
+        seen["a"].status.reset();
+        CHECK_FALSE(judge(r, seen, policy, noon));
+    }
+    SECTION("not once another was chosen") {
+        const auto chosen = after(r, {.kind = EventKind::positions_frozen, .member = "b"});
+        CHECK_FALSE(judge(chosen, seen, policy, noon));
+        CHECK(after(chosen, *event) == chosen);
+    }
+    SECTION("one of several that does not answer is enough") {
+        auto three = r;
+        three.members.emplace_back("c");
+        three.armed.emplace_back("c");
+        seen["c"].status = serving("c", Role::replica, three);
+        CHECK(judge(three, seen, policy, noon)->kind == EventKind::old_primary_back);
+        // With consent the one that is there is taken.
+        three.request = Request{.allow_data_loss = true};
+        CHECK(judge(three, seen, policy, noon)->kind == EventKind::positions_frozen);
+    }
+    SECTION("with consent, when nobody is there at all: what was not proven before is not proven now") {
+        auto unsafe = r;
+        unsafe.failover_safe = false;
+        unsafe.arming_lsn = "0/10";
+        unsafe.request = Request{.operation = "op", .target = "b", .allow_data_loss = true};
+        const auto back = judge(unsafe, seen, policy, noon);
+        REQUIRE(back);
+        const auto arming = after(unsafe, *back);
+        CHECK(arming.state == State::arming);
+        CHECK(arming.arming_lsn.empty());
+        CHECK_FALSE(arming.failover_safe);
+        CHECK_FALSE(arming.request);
+        unsafe.armed.clear();
+        CHECK(after(unsafe, *back).state == State::degraded);
+    }
 }
