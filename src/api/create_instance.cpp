@@ -38,16 +38,6 @@ bool has_control(std::string_view text) {
     return std::ranges::any_of(text, [](unsigned char c) { return c < ' ' || c == 0x7f; });
 }
 
-void check_tags(const std::map<std::string, std::string>& tags, std::vector<FieldError>& wrong) {
-    if (tags.size() > tags_max) wrong.push_back({"tags", fmt::format("must be at most {} tags", tags_max)});
-    for (const auto& [key, value] : tags) {
-        if (key.empty() || key.size() > 63 || has_control(key))
-            wrong.push_back({"tags", "must have keys of 1 to 63 bytes without control characters"});
-        else if (value.size() > 255 || has_control(value))
-            wrong.push_back({"tags." + key, "must be at most 255 bytes without control characters"});
-    }
-}
-
 // One try, with a k8s_name of its own. A name that is taken by chance is unique_violation, and tried anew.
 asio::awaitable<Result<std::string>> accept_creation(pg::Connection& tx, const Call& call, const InstanceWish& wish,
                                                      const Attempt& attempt) {
@@ -105,6 +95,16 @@ asio::awaitable<Result<std::string>> accept_creation(pg::Connection& tx, const C
 }
 
 }  // namespace
+
+void check_tags(const std::map<std::string, std::string>& tags, std::vector<FieldError>& wrong) {
+    if (tags.size() > tags_max) wrong.push_back({"tags", fmt::format("must be at most {} tags", tags_max)});
+    for (const auto& [key, value] : tags) {
+        if (key.empty() || key.size() > 63 || has_control(key))
+            wrong.push_back({"tags", "must have keys of 1 to 63 bytes without control characters"});
+        else if (value.size() > 255 || has_control(value))
+            wrong.push_back({"tags." + key, "must be at most 255 bytes without control characters"});
+    }
+}
 
 Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::string>& versions) {
     std::vector<FieldError> wrong;

@@ -45,6 +45,8 @@ struct InstanceWish {
     Json placement;
 };
 
+// Adds what is wrong with a set of tags to `wrong`, by "tags" or "tags.<key>".
+void check_tags(const std::map<std::string, std::string>& tags, std::vector<FieldError>& wrong);
 // Error: invalid/"invalid_request" with every field that is wrong. `versions`: the supported majors.
 Result<InstanceWish> check(CreateInstanceBody body, const std::vector<std::string>& versions);
 

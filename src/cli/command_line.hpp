@@ -34,6 +34,7 @@ struct CommandLine {
     GetOptions get{};
     ReplicationOptions replication{};
     SetOwnerOptions set_owner{};
+    TagOptions tag{};
     DeleteOptions remove{};
     ConnectOptions connect{};
     RotatePasswordOptions rotate_password{};

@@ -301,6 +301,11 @@ void add_instance_verbs(CLI::App& app, CommandLine& line) {
     owner_verb->add_option("OWNER", line.set_owner.owner, "Whom tokens speak for, see: toygres token list")->required();
     runs(owner_verb, line, &set_owner, line.set_owner);
 
+    auto* tag_verb = add(app, "tag", "Set tags of an instance, or take them away");
+    add_name(tag_verb, line.tag.name);
+    tag_verb->add_option("CHANGE", line.tag.changes, "KEY=VALUE sets a tag, KEY- takes it away")->required();
+    runs(tag_verb, line, &tag, line.tag);
+
     auto* delete_verb = add(app, "delete", "Delete instances and their data")->alias("del");
     delete_verb->add_option("NAME", line.remove.names, "Names of the instances")->required()->expected(1, 100);
     delete_verb->add_flag("-y,--yes,-f,--force", line.remove.yes, "Do not ask");

@@ -61,6 +61,14 @@ constexpr Query orchestrations_query{
     "UPDATE instances SET delete_orchestration_id = coalesce($2, delete_orchestration_id), "
     "instance_actor_orchestration_id = coalesce($3, instance_actor_orchestration_id) WHERE id = $1"};
 constexpr Query owner_query{"cms.set_owner", "SELECT set_instance_owner($1, $2, $3, $4)"};
+constexpr Query tags_query{
+    "cms.set_tags",
+    "WITH present AS (SELECT id, tags FROM instances WHERE id = $1 FOR UPDATE), "
+    "changed AS (UPDATE instances i SET tags = $2 FROM present p WHERE i.id = p.id AND p.tags <> $2 RETURNING i.id), "
+    "noted AS (INSERT INTO instance_events (instance_id, event_type, message, metadata, actor, request_id) "
+    "SELECT id, 'tags_change', 'its tags were changed', jsonb_build_object('before', tags, 'after', $2::jsonb), $3, $4 "
+    "FROM changed JOIN present USING (id)) "
+    "SELECT EXISTS (SELECT FROM changed) FROM present"};
 constexpr Query remove_members_query{
     "cms.remove_members",
     "UPDATE members SET role = 'none', removed_at = clock_timestamp() WHERE instance_id = $1 AND removed_at IS NULL"};
@@ -235,6 +243,15 @@ asio::awaitable<Result<void>> set_orchestrations(pg::Connection& tx, std::string
 asio::awaitable<Result<bool>> set_owner(pg::Connection& tx, std::string id, std::string owner, Actor actor) {
     auto rows = co_await tx.execute(owner_query, params(id, owner, actor.name, actor.request_id));
     if (!rows) co_return std::unexpected(domain_error(std::move(rows).error()));
+    co_return (*rows)[0].get<bool>(0);
+}
+
+asio::awaitable<Result<bool>> set_tags(pg::Connection& tx, std::string id, Json tags, Actor actor) {
+    auto rows = co_await tx.execute(tags_query, params(id, tags, actor.name, actor.request_id));
+    if (!rows) co_return std::unexpected(domain_error(std::move(rows).error()));
+    if (rows->empty())
+        co_return std::unexpected(
+            Error{ErrorKind::not_found, "instance_not_found", fmt::format("there is no instance {}", id)});
     co_return (*rows)[0].get<bool>(0);
 }
 

@@ -111,6 +111,8 @@ asio::awaitable<Result<void>> set_orchestrations(pg::Connection& tx, std::string
                                                  std::optional<std::string> monitor);
 // false: it belonged to him already. Error: not_found/"instance_not_found".
 asio::awaitable<Result<bool>> set_owner(pg::Connection& tx, std::string id, std::string owner, Actor actor);
+// All of them, as they are to be from now on; false: they were so already. Error: not_found/"instance_not_found".
+asio::awaitable<Result<bool>> set_tags(pg::Connection& tx, std::string id, Json tags, Actor actor);
 asio::awaitable<Result<void>> remove_members(pg::Connection& tx, std::string id);
 
 // One row of the health record. `kind`: "transition" or "rollup".

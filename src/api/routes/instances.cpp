@@ -147,16 +147,27 @@ struct InstancePatch {
 };
 BOOST_DESCRIBE_STRUCT(InstancePatch, (), (owner))
 
+asio::awaitable<Result<Json>> read_full_view(pg::Connection& tx, std::string id) {
+    auto now = co_await cms::get_instance(tx, id);
+    if (!now) co_return std::unexpected(std::move(now).error());
+    auto replication = co_await cms::get_replication(tx, std::move(id));
+    if (!replication) co_return std::unexpected(std::move(replication).error());
+    co_return full_view(*now, *replication);
+}
+
 asio::awaitable<Result<Json>> change_owner(pg::Connection& tx, const Call& call, const std::string& owner) {
     auto instance = co_await instance_to_change(tx, call, call.param("name"));
     if (!instance) co_return std::unexpected(std::move(instance).error());
     auto set = co_await cms::set_owner(tx, instance->id, owner, call.actor());
     if (!set) co_return std::unexpected(std::move(set).error());
-    auto now = co_await cms::get_instance(tx, instance->id);
-    if (!now) co_return std::unexpected(std::move(now).error());
-    auto replication = co_await cms::get_replication(tx, instance->id);
-    if (!replication) co_return std::unexpected(std::move(replication).error());
-    co_return full_view(*now, *replication);
+    co_return co_await read_full_view(tx, instance->id);
+}
+
+// As it is after a change, with its ETag.
+Response changed(const Json& instance) {
+    auto out = json_response(instance);
+    out.headers.set("ETag", etag_of(instance));
+    return out;
 }
 
 // It belongs to somebody else from now on; 200 with the instance, also when it was his already.
@@ -164,11 +175,50 @@ asio::awaitable<Response> patch_instance(Call& call) {
     call.expect_query({});
     const auto patch = call.body<InstancePatch>();
     if (!is_subject(patch.owner)) throw ErrorException(invalid_fields({{"owner", subject_rule}}));
-    const auto instance = value_or_raise(co_await transact(
-        call.services().pool, [&](pg::Connection& tx) { return change_owner(tx, call, patch.owner); }));
-    auto out = json_response(instance);
-    out.headers.set("ETag", etag_of(instance));
-    co_return out;
+    co_return changed(value_or_raise(co_await transact(
+        call.services().pool, [&](pg::Connection& tx) { return change_owner(tx, call, patch.owner); })));
+}
+
+using Tags = std::map<std::string, std::string>;
+
+// What a merge patch (RFC 7396) makes of tags: a text sets one, null takes it away. Error: invalid/"invalid_request".
+Result<Json> merged(const Json& tags, const Json& patch) {
+    std::vector<FieldError> wrong;
+    auto out = decode<Tags>(tags);
+    for (const auto& [key, value] : patch.items()) {
+        if (value.is_null())
+            out.erase(key);
+        else if (value.is_string())
+            out[key] = value.get<std::string>();
+        else
+            wrong.push_back({"tags." + key, "must be a text, or null to take the tag away"});
+    }
+    check_tags(out, wrong);
+    if (!wrong.empty()) return std::unexpected(invalid_fields(std::move(wrong)));
+    return encode(out);
+}
+
+asio::awaitable<Result<Json>> change_tags(pg::Connection& tx, const Call& call, const Json& patch) {
+    auto instance = co_await instance_to_change(tx, call, call.param("name"));
+    if (!instance) co_return std::unexpected(std::move(instance).error());
+    if (auto locked = co_await cms::lock_instance(tx, instance->id); !locked)
+        co_return std::unexpected(std::move(locked).error());
+    const auto before = co_await cms::get_instance(tx, instance->id);
+    if (!before) co_return std::unexpected(before.error());
+    auto tags = merged(before->tags, patch);
+    if (!tags) co_return std::unexpected(std::move(tags).error());
+    auto set = co_await cms::set_tags(tx, instance->id, *std::move(tags), call.actor());
+    if (!set) co_return std::unexpected(std::move(set).error());
+    co_return co_await read_full_view(tx, instance->id);
+}
+
+// 200 with the instance, also when its tags were so already.
+asio::awaitable<Response> patch_tags(Call& call) {
+    call.expect_query({});
+    const auto patch = call.json_body();
+    if (!patch.is_object()) throw ErrorException(invalid_fields({{"tags", "must be an object of tags"}}));
+    co_return changed(value_or_raise(
+        co_await transact(call.services().pool, [&](pg::Connection& tx) { return change_tags(tx, call, patch); })));
 }
 
 constexpr Route routes[] = {
@@ -176,6 +226,7 @@ constexpr Route routes[] = {
     {"GET", "/api/v1/instances", Needs::viewer, list_instances},
     {"GET", "/api/v1/instances/{name}", Needs::viewer, get_instance},
     {"PATCH", "/api/v1/instances/{name}", Needs::admin, patch_instance, "instance.set_owner"},
+    {"PATCH", "/api/v1/instances/{name}/tags", Needs::owner, patch_tags},
     {"DELETE", "/api/v1/instances/{name}", Needs::owner, delete_one, "instance.delete"},
 };
 

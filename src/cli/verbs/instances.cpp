@@ -185,6 +185,26 @@ int get(Session& session, const GetOptions& options) {
     return watch(session, [&] { return get_once(session, options); });
 }
 
+int tag(Session& session, const TagOptions& options) {
+    Json patch = Json::object();
+    for (const auto& change : options.changes) {
+        const auto equals = change.find('=');
+        const bool removes = equals == std::string::npos && change.size() > 1 && change.ends_with('-');
+        if (!removes && (equals == std::string::npos || equals == 0))
+            raise(ErrorKind::invalid, "bad_tag", fmt::format("KEY=VALUE or KEY- is wanted, not \"{}\"", change));
+        if (removes)
+            patch[change.substr(0, change.size() - 1)] = nullptr;
+        else
+            patch[change.substr(0, equals)] = change.substr(equals + 1);
+    }
+    const auto instance = value_or_raise(session.api.call("PATCH", instance_path(options.name, "/tags"), patch));
+    if (session.print_raw(instance)) return exit_ok;
+    const auto now = pairs_of(instance, "tags");
+    session.console.out << (now.empty() ? options.name + " has no tags\n"
+                                        : fmt::format("{} is tagged {}\n", options.name, now));
+    return exit_ok;
+}
+
 namespace {
 
 bool delete_confirmed(Session& session, const DeleteOptions& options) {

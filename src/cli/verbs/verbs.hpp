@@ -106,6 +106,12 @@ struct SetOwnerOptions {
 };
 int set_owner(Session& session, const SetOwnerOptions& options);
 
+struct TagOptions {
+    std::string name;
+    std::vector<std::string> changes;  // KEY=VALUE sets one, KEY- takes it away
+};
+int tag(Session& session, const TagOptions& options);
+
 struct DeleteOptions {
     std::vector<std::string> names;
     bool yes;

@@ -321,3 +321,43 @@ TEST_CASE("list: pages by cursor, newest first, and filters") {
     CHECK(rest.at("orchestrations").size() == 1);
     CHECK(json_of(world.call("GET", "/api/v1/orchestrations?id_prefix=create-other")).at("orchestrations").size() == 1);
 }
+
+TEST_CASE("tags: are set and taken away one by one, and every change is in the instance's events") {
+    World world;
+    REQUIRE(
+        world.call("POST", "/api/v1/instances", {{"name", "mydb"}, {"tags", {{"team", "web"}, {"old", "1"}}}}).status ==
+        202);
+    const std::string path = "/api/v1/instances/mydb/tags";
+    const auto tags_after = [&](const Json& patch) {
+        const auto response = world.call("PATCH", path, patch);
+        REQUIRE(response.status == 200);
+        CHECK(response.headers.get("ETag") == world.call("GET", "/api/v1/instances/mydb").headers.get("ETag"));
+        return json_of(response).at("tags");
+    };
+    CHECK(tags_after({{"old", nullptr}, {"env", "prod"}, {"never", nullptr}}) ==
+          Json{{"team", "web"}, {"env", "prod"}});
+    CHECK(tags_after({{"env", "prod"}}) == Json{{"team", "web"}, {"env", "prod"}});
+    CHECK(tags_after(Json::object()) == Json{{"team", "web"}, {"env", "prod"}});
+    CHECK(json_of(world.call("GET", "/api/v1/instances?tag=env=prod")).at("instances").size() == 1);
+    CHECK(json_of(world.call("GET", "/api/v1/instances?tag=old")).at("instances").empty());
+    const auto events = world.sql(
+        "SELECT metadata -> 'before', metadata -> 'after', actor FROM instance_events WHERE event_type = "
+        "'tags_change'");
+    REQUIRE(events.size() == 1);
+    CHECK(*parse_json(events[0].text(0)) == Json{{"team", "web"}, {"old", "1"}});
+    CHECK(*parse_json(events[0].text(1)) == Json{{"team", "web"}, {"env", "prod"}});
+    CHECK(events[0].text(2) == "writer");
+
+    const auto wrong = [&](const Json& patch) { return fields_of(world.call("PATCH", path, patch)); };
+    CHECK(wrong({{"env", 3}}) == std::vector<std::string>{"tags.env"});
+    CHECK(wrong({{"env", std::string(256, 'x')}}) == std::vector<std::string>{"tags.env"});
+    CHECK(wrong({{"", "x"}}) == std::vector<std::string>{"tags"});
+    CHECK(wrong(Json::array()) == std::vector<std::string>{"tags"});
+    Json many = Json::object();
+    for (int i = 0; i < 63; ++i) many["k" + std::to_string(i)] = "v";
+    CHECK(wrong(many) == std::vector<std::string>{"tags"});
+    CHECK(tags_after(Json::object()) == Json{{"team", "web"}, {"env", "prod"}});
+    CHECK(world.call("PATCH", "/api/v1/instances/nodb/tags", {{"a", "b"}}).status == 404);
+    CHECK(world.call("PATCH", path, {{"a", "b"}}, {{"Authorization", "Bearer " + world.token_of("other", "operator")}})
+              .status == 403);
+}

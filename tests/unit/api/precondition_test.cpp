@@ -90,6 +90,7 @@ TEST_CASE("If-Match: every call that changes an instance is refused when it has 
     world.sql("SELECT set_instance_health(id, 'healthy', 'test', 'x') FROM instances");
     const auto replication = std::string(path) + "/replication";
     const std::vector<Change> changes{{"PATCH", path, {{"owner", "other"}}},
+                                      {"PATCH", std::string(path) + "/tags", {{"team", "other"}}},
                                       {"DELETE", path, {}},
                                       {"POST", std::string(path) + "/rotate-password", {}},
                                       {"PATCH", replication, {{"durability", "strict"}}},

@@ -20,12 +20,16 @@ TEST_CASE("usage: wrong usage is exit code 2 and says what is wrong") {
 TEST_CASE("usage: help is exit code 0 and names the verbs") {
     const auto help = run_command({"--help"});
     CHECK(help.code == 0);
-    for (const auto* verb : {"create",  "list",   "get",       "delete",          "connect",
-                             "logs",    "events", "operation", "orchestrations",  "schedules",
-                             "up",      "down",   "server",    "migrate",         "manifests",
-                             "token",   "audit",  "set-owner", "rotate-password", "rotate-key",
-                             "version", "login",  "context",   "doctor",          "log-level",
-                             "man",     "drift",  "stats"})
+    for (const auto* verb : {"create",          "list",       "get",
+                             "delete",          "connect",    "logs",
+                             "events",          "operation",  "orchestrations",
+                             "schedules",       "up",         "down",
+                             "server",          "migrate",    "manifests",
+                             "token",           "audit",      "set-owner",
+                             "rotate-password", "rotate-key", "version",
+                             "login",           "context",    "doctor",
+                             "log-level",       "man",        "drift",
+                             "stats",           "tag"})
         CHECK(help.out.contains(verb));
     CHECK_FALSE(help.out.contains("\n  cluster "));
     CHECK(run_command({"create", "--help"}).out.contains("--password-stdin"));

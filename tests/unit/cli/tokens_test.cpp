@@ -73,3 +73,20 @@ TEST_CASE("set-owner: says whose it is") {
     CHECK(api.last().method == "PATCH");
     CHECK(*parse_json(api.last().body) == Json{{"owner", "team-b"}});
 }
+
+TEST_CASE("tag: sets tags and takes them away, and shows what there is then") {
+    Answering api(Json{{"name", "mydb"}, {"tags", {{"team", "web"}, {"note", "a=b-"}}}});
+    CHECK(api.run({"tag", "mydb", "team=web", "note=a=b-", "spare-"}).out == "mydb is tagged note=a=b-, team=web\n");
+    CHECK(api.last().method == "PATCH");
+    CHECK(api.last().target == "/api/v1/instances/mydb/tags");
+    CHECK(*parse_json(api.last().body) == Json{{"team", "web"}, {"note", "a=b-"}, {"spare", nullptr}});
+    Answering none(Json{{"name", "mydb"}, {"tags", Json::object()}});
+    CHECK(none.run({"tag", "mydb", "team-"}).out == "mydb has no tags\n");
+    for (const auto* wrong : {"team", "=web", "-"}) {
+        Answering refusing(Json::object());
+        const auto ran = refusing.run({"tag", "mydb", wrong});
+        CHECK(ran.code != 0);
+        CHECK(ran.err.contains("KEY=VALUE or KEY-"));
+    }
+    CHECK(none.run({"tag", "mydb"}).code == 2);
+}
