@@ -61,6 +61,15 @@ pg::Params start_params(const StartRequest& request) {
                       pg::json_text(request.tags), enum_name(request.on_conflict), request_or_null(request));
 }
 
+StartOutcome started(const pg::Rows& made) {
+    return {.created = true,
+            .by_this_command = true,
+            .key = made[0].get<std::int64_t>(0),
+            .start_message = made[0].get<std::int64_t>(1),
+            .status = Status::pending,
+            .repeated = false};
+}
+
 Result<StartOutcome> start_outcome(const StartRequest& request, const pg::Rows& made, const pg::Rows& found) {
     const bool repeated = made.empty() && found[0].get<bool>(3);
     if (made.empty() && !repeated && request.on_conflict == OnConflict::fail)

@@ -145,6 +145,8 @@ OrchestrationRow to_orchestration(const pg::Row& row);
 Message to_message(const pg::Row& row);
 pg::Params start_params(const StartRequest& request);
 pg::Params find_start_params(const StartRequest& request);
+// Of a start that made something.
+StartOutcome started(const pg::Rows& made);
 // `made` and `found` are the answers to start and find_start. Error: conflict/"orchestration_exists".
 Result<StartOutcome> start_outcome(const StartRequest& request, const pg::Rows& made, const pg::Rows& found);
 

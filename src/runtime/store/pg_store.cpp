@@ -35,6 +35,19 @@ Statement find_start_statement(const StartRequest& request) {
     return {queries::find_start, queries::find_start_params(request)};
 }
 
+// What has the id is looked at only where the start made nothing.
+asio::awaitable<Result<StartOutcome>> outcome_of_start(pg::Connection& db, const StartRequest& request,
+                                                       const pg::Rows& made) {
+    if (!made.empty()) co_return queries::started(made);
+    auto found = co_await db.execute(queries::find_start, queries::find_start_params(request));
+    if (!found) co_return std::unexpected(std::move(found).error());
+    if (found->empty())
+        co_return std::unexpected(
+            Error{ErrorKind::transient, "orchestration_gone",
+                  fmt::format("{} had ended and was pruned while it was to be started; try again", request.id)});
+    co_return queries::start_outcome(request, made, *found);
+}
+
 // In one transaction; when the database refuses one of them, each in its own.
 asio::awaitable<std::vector<Result<StartOutcome>>> start_all(std::shared_ptr<pg::Pool> pool,
                                                              std::vector<StartRequest> requests) {
@@ -45,14 +58,11 @@ asio::awaitable<std::vector<Result<StartOutcome>>> start_all(std::shared_ptr<pg:
         co_return out;
     }
     std::vector<Statement> statements;
-    for (const auto& request : requests) {
-        statements.push_back(start_statement(request));
-        statements.push_back(find_start_statement(request));
-    }
+    for (const auto& request : requests) statements.push_back(start_statement(request));
     auto answers = co_await (*lease)->execute_all(std::move(statements));
     if (answers) {
         for (std::size_t i = 0; i < requests.size(); ++i)
-            out.push_back(queries::start_outcome(requests[i], (*answers)[2 * i], (*answers)[2 * i + 1]));
+            out.push_back(co_await outcome_of_start(**lease, requests[i], (*answers)[i]));
     } else if (requests.size() == 1 || (*lease)->broken()) {
         out.assign(requests.size(), std::unexpected(answers.error()));
     } else {
@@ -526,12 +536,9 @@ asio::awaitable<Result<std::vector<int>>> PgStore::next_notice() {
 }
 
 asio::awaitable<Result<StartOutcome>> PgStore::start_in(pg::Connection& transaction, StartRequest request) {
-    std::vector<Statement> statements;
-    statements.push_back(start_statement(request));
-    statements.push_back(find_start_statement(request));
-    auto answers = co_await transaction.execute_all(std::move(statements));
-    if (!answers) co_return std::unexpected(std::move(answers).error());
-    co_return queries::start_outcome(request, (*answers)[0], (*answers)[1]);
+    auto made = co_await transaction.execute(queries::start, queries::start_params(request));
+    if (!made) co_return std::unexpected(std::move(made).error());
+    co_return co_await outcome_of_start(transaction, request, *made);
 }
 
 asio::awaitable<Result<StartOutcome>> PgStore::start(StartRequest request) {
