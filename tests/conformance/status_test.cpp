@@ -110,10 +110,41 @@ TEST_CASE("status: a wait for the end that is given up is not woken by it") {
         reach(world, "a", Status::running);
         stop.emit(asio::cancellation_type::terminal);
         world.until([&] { return given_up; });
-        world.client().finished("a");
+        world.client().finished(get(world, "a"));
         world.cancel("a");
         CHECK(world.wait("a").status == Status::cancelled);
     });
+}
+
+TEST_CASE("status: who waits for the end is told what the row says, but for its times") {
+    const auto ends = [](const std::string& what, const std::function<void(World&)>& end) {
+        INFO(what);
+        reporting([&](World& world) {
+            world.start({.id = "a", .name = "o", .input = Json(), .tags = {{"team", "web"}}});
+            world.signal("a", "say", "anew");
+            world.signal("a", "say", "kept");
+            says(world, "kept");
+            std::optional<Result<OrchestrationRow>> told;
+            asio::co_spawn(world.running().io, world.client().wait("a", 1min),
+                           [&](std::exception_ptr e, Result<OrchestrationRow> row) {
+                               if (e) std::rethrow_exception(e);
+                               told = std::move(row);
+                           });
+            end(world);
+            world.until([&] { return told.has_value(); });
+            auto row = value_or_raise(*std::move(told));
+            CHECK(is_finished(row.status));
+            CHECK(row.finished_at.has_value());
+            const auto stored = get(world, "a");
+            row.created_at = stored.created_at;
+            row.updated_at = stored.updated_at;
+            row.finished_at = stored.finished_at;
+            CHECK(encode(row) == encode(stored));
+        });
+    };
+    ends("by itself", [](World& world) { world.signal("a", "say", "end"); });
+    ends("cancelled", [](World& world) { world.cancel("a"); });
+    ends("terminated", [](World& world) { value_or_raise(world.await(world.client().terminate("a", "enough"))); });
 }
 
 TEST_CASE("status: from pending to completed [test_status_lifecycle_transitions]") {

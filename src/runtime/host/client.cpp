@@ -109,7 +109,7 @@ asio::awaitable<Result<Json>> Client::ask(Message question, std::string request,
     const auto id = question.orchestration;
     question.dedup_key = std::string(request_key_prefix) + request;
     Pause pause(executor_, clock_);
-    const Entry entry(*this, request_name(id, request), pause);
+    const Entry entry(*this, request_name(id, request), {&pause, nullptr});
     const auto deadline = clock_.uptime() + patience;
     Result<std::optional<Json>> found;
     const bool update = question.kind == MessageKind::update;
@@ -262,7 +262,8 @@ asio::awaitable<Result<void>> Client::retry(std::string id) {
 asio::awaitable<Result<OrchestrationRow>> Client::wait(std::string id, std::chrono::milliseconds timeout) {
     const auto deadline = clock_.now() + timeout;
     Pause pause(executor_, clock_);
-    const Entry entry(*this, id, pause);
+    std::optional<OrchestrationRow> told;
+    const Entry entry(*this, id, {&pause, &told});
     Result<OrchestrationRow> out;
     bool runs_here = host_ != nullptr && host_->has(id);  // then there is nothing to be looked at yet
     for (auto interval = 50ms;; interval = std::min(interval * 2, 1000ms)) {
@@ -276,13 +277,25 @@ asio::awaitable<Result<OrchestrationRow>> Client::wait(std::string id, std::chro
         }
         // The host of this process wakes us; one elsewhere does not, hence the interval.
         co_await pause.wait(host_ != nullptr ? 1000ms : interval);
+        if (told) {
+            out = *std::move(told);
+            break;
+        }
     }
     co_return out;
 }
 
-void Client::finished(const std::string& id) {
-    const auto [first, last] = waiting_->equal_range(id);
-    for (auto it = first; it != last; ++it) it->second->wake();
+void Client::finished(const OrchestrationRow& row) {
+    const auto [first, last] = waiting_->equal_range(row.id);
+    for (auto it = first; it != last; ++it) {
+        if (it->second.ended != nullptr) *it->second.ended = row;
+        it->second.pause->wake();
+    }
+}
+
+void Client::answered(const std::string& name) {
+    const auto [first, last] = waiting_->equal_range(name);
+    for (auto it = first; it != last; ++it) it->second.pause->wake();
 }
 
 }  // namespace toygres::runtime

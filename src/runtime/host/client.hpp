@@ -84,11 +84,13 @@ class Client {
     asio::awaitable<Result<std::vector<StatusCount>>> count(OrchestrationFilter filter);
     // `execution` 0: the current one.
     asio::awaitable<Result<std::vector<RecordedEvent>>> history(std::string id, std::int64_t execution = 0);
-    // The row once it has ended. Errors: timeout/"still_running", not_found.
+    // The row once it has ended; of one that ends in this process, as Host::on_finished tells. Errors:
+    // timeout/"still_running", not_found.
     asio::awaitable<Result<OrchestrationRow>> wait(std::string id, std::chrono::milliseconds timeout);
 
-    // For the host: wakes those who wait for `id`, or for what has that request_name().
-    void finished(const std::string& id);
+    // For the host: tells those who wait for that orchestration, or for what has that request_name().
+    void finished(const OrchestrationRow& row);
+    void answered(const std::string& name);
 
   private:
     asio::awaitable<Result<void>> send(Message message);
@@ -107,12 +109,16 @@ class Client {
     Clock& clock_;
     Host* host_;
     // Shared with those who wait: they may be given up at any await, and even outlive the client.
-    using Waiting = std::multimap<std::string, Pause*>;
+    struct Waiter {
+        Pause* pause;
+        std::optional<OrchestrationRow>* ended;  // where to put it; null: for an answer
+    };
+    using Waiting = std::multimap<std::string, Waiter>;
     std::shared_ptr<Waiting> waiting_ = std::make_shared<Waiting>();
     class Entry {
       public:
-        Entry(const Client& client, std::string what, Pause& pause)
-            : list_(client.waiting_), place_(list_->emplace(std::move(what), &pause)) {}
+        Entry(const Client& client, std::string what, Waiter waiter)
+            : list_(client.waiting_), place_(list_->emplace(std::move(what), waiter)) {}
         Entry(const Entry&) = delete;
         Entry& operator=(const Entry&) = delete;
         ~Entry() { list_->erase(place_); }

@@ -49,8 +49,10 @@ class Host {
     asio::awaitable<Result<StartOutcome>> begin(StartRequest request);
     // A client of this process put something into the inbox.
     void nudge(const std::string& orchestration);
-    // Called once with every orchestration that ends here, and with the request_name() of what is answered here.
-    std::function<void(const std::string& id)> on_finished;
+    // Called once with every orchestration that ends here: what its row says, with times of this process' clock.
+    std::function<void(const OrchestrationRow& row)> on_finished;
+    // Called with the request_name() of what is answered here.
+    std::function<void(const std::string& name)> on_answered;
 
     std::size_t owned_shards() const { return owned_.size(); }
     bool has(const std::string& orchestration) const { return live_.contains(orchestration); }

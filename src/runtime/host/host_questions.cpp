@@ -49,8 +49,8 @@ void Host::settle_questions(Live& live, const std::function<Answer(const Arrival
 
 // Those in this process; others look into the database.
 void Host::tell_askers(const std::string& id, const std::vector<Answer>& answers) {
-    if (!on_finished) return;
-    for (const auto& answer : answers) on_finished(request_name(id, answer.request));
+    if (!on_answered) return;
+    for (const auto& answer : answers) on_answered(request_name(id, answer.request));
 }
 
 }  // namespace toygres::runtime

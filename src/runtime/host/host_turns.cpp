@@ -26,6 +26,14 @@ prometheus::Counter& shadow_replays(const char* outcome) {
                             {{"outcome", outcome}});
 }
 
+OrchestrationRow row_at_end(OrchestrationRow row, const Turn& turn, Timestamp now) {
+    row.output = turn.output;
+    row.error = turn.error;
+    row.updated_at = now;
+    row.finished_at = now;
+    return row;
+}
+
 // An execution that stands where its history ends. Errors: as Execution::replay(), invalid/"bad_history".
 Result<std::unique_ptr<Execution>> replay(const OrchestrationType& type, const OrchestrationRow& row,
                                           const std::vector<std::string>& turns) {
@@ -430,7 +438,6 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
         correlate(fields, live->row.tags);
         log::write(log::Level::info, "orchestration.finished", fields);
         const bool late = !live->arrivals.empty();
-        const auto id = live->row.id;
         ended_[turn.key] = turn.execution;
         readings_.when_ended([this, key = turn.key, execution = turn.execution] {
             const auto ended = ended_.find(key);
@@ -441,7 +448,7 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
             inbox_due_ = true;
             inbox_wake_.wake();
         }
-        if (on_finished) on_finished(id);
+        if (on_finished) on_finished(row_at_end(live->row, turn, clock_.now()));
         return;
     }
     if (options_.evict_every_turn || live_.size() > options_.live_max) evict(live);
