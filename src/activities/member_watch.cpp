@@ -15,7 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto answer_timeout = 2s;
-constexpr auto fenced_answer_timeout = 200ms;  // of a primary that is being replaced: nobody waits for it
+constexpr auto fenced_answer_timeout = 200ms;  // of a primary that is being replaced: others are waited for…
+constexpr auto choice_age_max = 3s;            // …so long; if nobody could be chosen by then, it may be its turn again
 constexpr auto second_answer_timeout = 500ms;  // of a standby that did not answer last time: it delays the others
 constexpr auto primary_second_timeout = 1s;    // of a primary that did not: its silence is being measured
 constexpr auto pods_age_max = 5s;              // while all agents answer
@@ -210,6 +211,15 @@ void MemberWatch::begin_look() {
     for (auto& [name, member] : members_) member.answered_at = member.served_at = member.followed_at = now;
 }
 
+// What it did before it became the primary says nothing of how long it has been down as one.
+void MemberWatch::note_primary(const ha::Record& record) {
+    if (primary_ == record.primary) return;
+    primary_ = record.primary;
+    primary_since_ = Clock::now();
+    if (const auto member = members_.find(record.primary); member != members_.end())
+        member->second.served_at = primary_since_;
+}
+
 asio::awaitable<void> MemberWatch::ask_all(const ha::Record& record, std::chrono::milliseconds max_age,
                                            ha::Observation& seen) {
     const auto executor = co_await asio::this_coro::executor;
@@ -218,7 +228,7 @@ asio::awaitable<void> MemberWatch::ask_all(const ha::Record& record, std::chrono
     std::vector<Asked> asked;
     for (auto& [name, view] : seen) {
         std::chrono::milliseconds timeout = answer_timeout;
-        if (record.primary.empty() && name == record.old_primary)
+        if (record.primary.empty() && name == record.old_primary && Clock::now() - primary_since_ < choice_age_max)
             timeout = fenced_answer_timeout;
         else if (!members_[name].answered)
             timeout = name == record.primary ? primary_second_timeout : second_answer_timeout;
@@ -240,6 +250,8 @@ asio::awaitable<ha::Observation> MemberWatch::look(const ha::Record& record, std
     std::erase_if(members_,
                   [&](const auto& m) { return std::ranges::find(record.members, m.first) == record.members.end(); });
     if (ms_since(pods_read_at_) > std::chrono::milliseconds(pods_age_max).count()) co_await refresh_pods();
+
+    note_primary(record);
 
     ha::Observation seen;
     for (const auto& name : record.members) seen[name];

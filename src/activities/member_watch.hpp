@@ -57,6 +57,7 @@ class MemberWatch {
         Clock::time_point served_at = Clock::now();
     };
     void begin_look();
+    void note_primary(const ha::Record& record);
     static void note_pod(Member& member, const kube::PodFacts* pod);
     asio::awaitable<void> read_pod(Member& member);
     asio::awaitable<void> read_pods();
@@ -74,6 +75,8 @@ class MemberWatch {
     InstanceRef instance_;
     std::map<std::string, Member> members_;
     Clock::time_point looked_at_ = Clock::now();
+    std::string primary_;  // as of the last look
+    Clock::time_point primary_since_ = Clock::now();
     Clock::time_point replicated_at_ = Clock::now();
     ha::Lsn written_{};  // by the primary, at the last look
     Clock::time_point pods_read_at_{};

@@ -16,6 +16,9 @@ constexpr std::int64_t fresh_word_ms = 3'000;
 constexpr std::int64_t hopeless_ms = 1'000;
 // A standby without a container may be on its way back, from a restart of its pod; but commits wait meanwhile.
 constexpr std::int64_t standby_gone_ms = 1'000;
+// A failover that cannot choose goes back to the old primary after so many times `silence_ms`: whom it waits for may be
+// on its way back from a restart of its node, and is proven to hold everything.
+constexpr std::int64_t silences_to_go_back = 5;
 
 std::optional<Event> standby_that_streams(const Record& record, const AgentStatus& primary) {
     for (const auto& member : record.members)
@@ -170,12 +173,29 @@ std::optional<Event> judge_stopping(const Record& record, const Observation& see
     return std::nullopt;
 }
 
-// Of those whom the failover cannot choose without, one that has not answered for long. With consent it takes whoever
-// is there, and waits for all only when nobody is.
-const std::string* missing_candidate(const Record& record, const Observation& seen, const Policy& policy) {
+// A replica that receives nothing any more and says how far it got.
+bool is_frozen(const Record& record, const Observation& seen, const std::string& member) {
+    const auto* view = view_of(seen, member);
+    return view != nullptr && view->status && view->status->state == AgentState::running &&
+           view->status->role == Role::replica && obeys(*view->status, record) && !view->status->receiver &&
+           view->status->receive_lsn;
+}
+
+bool is_leaving(const Record& record, const std::string& member) {
+    const auto* standby = standby_of(record, member);
+    return standby != nullptr && standby->standing == Standing::leaving;
+}
+
+// Of those whom the failover cannot choose without, one that has not served for so long, or has not said for so long
+// how far it got. With consent it takes whoever is there, and waits for all only when nobody is.
+const std::string* missing_candidate(const Record& record, const Observation& seen, Timestamp now,
+                                     std::int64_t patience_ms) {
+    const bool long_ago =
+        record.change_began_at && now - *record.change_began_at >= std::chrono::milliseconds(patience_ms);
     const auto is_missing = [&](const std::string& member) {
         const auto* view = view_of(seen, member);
-        return view != nullptr && view->down_ms >= policy.silence_ms;
+        if (view == nullptr) return false;
+        return view->down_ms >= patience_ms || (long_ago && !is_frozen(record, seen, member));
     };
     if (!record.request || !record.request->allow_data_loss) {
         const auto missing = std::ranges::find_if(record.armed, is_missing);
@@ -183,7 +203,7 @@ const std::string* missing_candidate(const Record& record, const Observation& se
     }
     const std::string* last = nullptr;
     for (const auto& member : record.members) {
-        if (member == record.old_primary) continue;
+        if (member == record.old_primary || is_leaving(record, member)) continue;
         if (!is_missing(member)) return nullptr;
         last = &member;
     }
@@ -198,19 +218,20 @@ bool may_go_on(const Record& record, const Observation& seen) {
            !old->status->stop_requested.value_or(false);
 }
 
-std::optional<Event> judge_failing_over(const Record& record, const Observation& seen, const Policy& policy) {
+std::optional<Event> judge_failing_over(const Record& record, const Observation& seen, const Policy& policy,
+                                        Timestamp now) {
     if (const auto best = most_advanced(record, seen))
         return Event{.kind = EventKind::positions_frozen,
                      .member = *best,
                      .lsn = seen.at(*best).status->receive_lsn.value_or(""),
                      .reason = fmt::format("{} holds everything up to {}", *best,
                                            seen.at(*best).status->receive_lsn.value_or("?"))};
-    const auto* missing = missing_candidate(record, seen, policy);
+    const auto* missing = missing_candidate(record, seen, now, silences_to_go_back * policy.silence_ms);
     if (missing == nullptr || !may_go_on(record, seen)) return std::nullopt;
-    return Event{
-        .kind = EventKind::old_primary_back,
-        .member = record.old_primary,
-        .reason = fmt::format("{} is back with all its data, and {} does not answer", record.old_primary, *missing)};
+    return Event{.kind = EventKind::old_primary_back,
+                 .member = record.old_primary,
+                 .reason = fmt::format("{} is back with all its data, and {} cannot be compared with the others",
+                                       record.old_primary, *missing)};
 }
 
 bool heard_by_a_standby(const Record& record, const Observation& seen) {
@@ -239,19 +260,15 @@ std::optional<std::string> most_advanced(const Record& record, const Observation
     std::optional<std::string> best;
     Lsn best_lsn;
     for (const auto& member : record.members) {
-        const auto* standby = standby_of(record, member);
-        if (member == record.old_primary || (standby != nullptr && standby->standing == Standing::leaving)) continue;
+        if (member == record.old_primary || is_leaving(record, member)) continue;
         const bool armed = std::ranges::find(record.armed, member) != record.armed.end();
-        const auto* view = view_of(seen, member);
-        const bool frozen = view != nullptr && view->status && view->status->state == AgentState::running &&
-                            view->status->role == Role::replica && obeys(*view->status, record) &&
-                            !view->status->receiver && view->status->receive_lsn;
+        const bool frozen = is_frozen(record, seen, member);
         // One acknowledgement was enough: which of the armed gave it is known when all are heard.
         if (armed && !frozen && !consent) return std::nullopt;
         // With consent nobody is waited for who does not answer, but who does may have more than those before it.
         if (consent && !frozen && serving(seen, member, Role::replica) != nullptr) return std::nullopt;
         if (!frozen || (!armed && !consent)) continue;
-        const auto lsn = lsn_of(view->status->receive_lsn);
+        const auto lsn = lsn_of(seen.at(member).status->receive_lsn);
         if (!best || lsn > best_lsn) {
             best = member;
             best_lsn = lsn;
@@ -288,15 +305,16 @@ std::string why_no_failover(const Record& record, const Observation& seen, const
 
 namespace {
 
-// A failover that has begun cannot choose while one of those that may hold the last commits does not answer.
-std::optional<std::string> cannot_choose_because(const Record& record, const Observation& seen, const Policy& policy) {
-    const auto* missing = missing_candidate(record, seen, policy);
+// A failover that has begun cannot choose before those that may hold the last commits have said how far they got.
+std::optional<std::string> cannot_choose_because(const Record& record, const Observation& seen, const Policy& policy,
+                                                 Timestamp now) {
+    const auto* missing = missing_candidate(record, seen, now, policy.silence_ms);
     if (missing == nullptr) return std::nullopt;
     if (record.request && record.request->allow_data_loss)
-        return std::string("the failover waits for a member that could be promoted: none of them answers");
+        return std::string("the failover waits for a member that could be promoted: none of them serves");
     return fmt::format(
-        "the failover waits for the standby {}, which may alone hold the last commits and does not answer, or for {} "
-        "to come back with its data",
+        "the failover waits for the standby {}, which may alone hold the last commits and has not said how far it got, "
+        "or for {} to come back with its data",
         *missing, record.old_primary);
 }
 
@@ -305,7 +323,7 @@ std::optional<std::string> cannot_choose_because(const Record& record, const Obs
 std::optional<std::string> blocked_because(const Record& record, const Observation& seen, const Policy& policy,
                                            Timestamp now) {
     if (record.state == State::failing_over && record.primary.empty())
-        return cannot_choose_because(record, seen, policy);
+        return cannot_choose_because(record, seen, policy, now);
     if (record.primary.empty() || record.members.size() < 2 || record.state == State::creating ||
         record.state == State::switching || !primary_is_down(record, seen, policy))
         return std::nullopt;
@@ -319,7 +337,8 @@ namespace {
 // What the state of the instance asks for; `primary`: null while it does not serve.
 std::optional<Event> judge_state(const Record& record, const Observation& seen, const Policy& policy, Timestamp now,
                                  const AgentStatus* primary) {
-    if (record.state == State::failing_over && record.primary.empty()) return judge_failing_over(record, seen, policy);
+    if (record.state == State::failing_over && record.primary.empty())
+        return judge_failing_over(record, seen, policy, now);
     const bool stopping =
         record.state == State::switching && std::ranges::find(record.fenced, record.primary) != record.fenced.end();
     if (stopping) return judge_stopping(record, seen, policy, now);

@@ -190,7 +190,7 @@ enum class EventKind {
     primary_stopped,    // cleanly, and `member` has received its shutdown checkpoint
     stop_failed,        // the old primary was not stopped cleanly in time
     positions_frozen,   // nobody receives any more; `member` is the one to promote
-    old_primary_back,   // with all its data, and nobody that could be promoted answers
+    old_primary_back,   // with all its data, and the others cannot be compared
     promoted,           // the new primary serves
     switchover_wanted,  // to `member`
     failover_wanted,    // by an operator, to `member`

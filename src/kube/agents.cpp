@@ -13,9 +13,11 @@ namespace {
 
 constexpr int agent_port = 8443;
 constexpr std::chrono::seconds credentials_age_min{1};  // before a failure has them read again
-constexpr std::size_t connections_max = 3;              // one that tells, and two to ask
-constexpr std::chrono::seconds listen_for{15};          // to members that nobody wants to hear of
-constexpr std::chrono::seconds silence_max{5};          // a sign of life comes every second
+constexpr std::chrono::milliseconds connect_timeout_min{
+    500};                                       // of a peer that is kept, however short the first question
+constexpr std::size_t connections_max = 3;      // one that tells, and two to ask
+constexpr std::chrono::seconds listen_for{15};  // to members that nobody wants to hear of
+constexpr std::chrono::seconds silence_max{5};  // a sign of life comes every second
 constexpr std::chrono::seconds listen_again_after{1};
 constexpr std::chrono::minutes ask_whether_it_tells_after{5};  // an agent of a release that does not
 constexpr std::size_t line_bytes_max = 1 << 20;
@@ -166,7 +168,7 @@ std::shared_ptr<Agents::Peer> Agents::peer_for(const Member& member, const Crede
                                        .private_key_pem = known.key.reveal(),
                                        .server_name = member_host(member.k8s_name, member.ns, member.ordinal)},
                 .connections_max = connections_max,
-                .connect_timeout = timeout});
+                .connect_timeout = std::max(timeout, connect_timeout_min)});
     return peer;
 }
 

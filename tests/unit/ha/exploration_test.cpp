@@ -169,11 +169,11 @@ class Explorer {
             auto next = w;
             next.judged.reset();
             if (Reign{w.record.epoch, w.record.revision} == w.judged_at) {  // the guard in SQL
-                if (const auto record = advance(w.record, *w.judged, Timestamp{})) {
-                    next.record = *record;
-                    happened.insert(w.judged->kind);
+                if (const auto record = advance(w.record, *w.judged, Timestamp{})) next.record = *record;
+                if (next.record.epoch <= bounds_.epochs && next.record.revision <= bounds_.revisions) {
+                    if (next.record != w.record) happened.insert(w.judged->kind);
+                    add(next);
                 }
-                if (next.record.epoch <= bounds_.epochs && next.record.revision <= bounds_.revisions) add(next);
             }
             return;
         }
@@ -521,8 +521,9 @@ TEST_CASE("exploration: three members, whatever dies: who is promoted lacks noth
 TEST_CASE("exploration: a failover of three members goes back to the old primary while whatever dies") {
     auto failing = at_synced_of_three();
     failing.record = advance(failing.record, {.kind = EventKind::primary_down}, Timestamp{}).value();
-    const auto reached = explore(failing, {.epochs = 3, .revisions = 5, .commits = 1}, {});
-    for (const auto event : {EventKind::old_primary_back, EventKind::positions_frozen, EventKind::primary_down})
+    const auto reached = explore(failing, {.epochs = 3, .revisions = 7, .commits = 1}, {});
+    for (const auto event : {EventKind::old_primary_back, EventKind::positions_frozen, EventKind::primary_down,
+                             EventKind::standby_lost, EventKind::promoted})
         CHECK(reached.contains(event));
 }
 

@@ -278,6 +278,22 @@ TEST_CASE("model: a failover fences, compares positions that are frozen, and pro
     CHECK_FALSE(topology_of(r).members.at("a").fenced);
 }
 
+TEST_CASE("model: a standby that has not read all that is on its disk is no candidate, and is waited for") {
+    Record r{.state = State::failing_over,
+             .epoch = 5,
+             .revision = 10,
+             .members = {"a", "b", "c"},
+             .armed = {"b", "c"},
+             .failover_safe = true,
+             .old_primary = "a"};
+    Observation seen;
+    for (const auto* member : {"b", "c"}) seen[member].status = serving(member, Role::replica, r);
+    CHECK(most_advanced(r, seen));
+    seen["b"].status->receive_lsn.reset();
+    CHECK_FALSE(most_advanced(r, seen));
+    CHECK_FALSE(judge(r, seen, {}, noon));
+}
+
 TEST_CASE("model: of two that commits waited for, the more advanced is promoted, and only when both were heard") {
     Record r{.state = State::failing_over,
              .epoch = 5,
@@ -411,7 +427,7 @@ TEST_CASE("model: a failover whose only candidate went away says whom it waits f
     // Whoever consents to a loss waits for it only while there is nobody else.
     seen["b"].down_ms = policy.silence_ms;
     r.request = Request{.allow_data_loss = true};
-    CHECK(blocked_because(r, seen, policy, noon)->contains("none of them answers"));
+    CHECK(blocked_because(r, seen, policy, noon)->contains("none of them serves"));
     r.members.emplace_back("c");
     seen["c"].status = serving("c", Role::replica, r);
     CHECK_FALSE(blocked_because(r, seen, policy, noon));
@@ -439,11 +455,12 @@ TEST_CASE("model: a failover without anybody to promote goes back to the old pri
     const auto r = record_in(State::failing_over);
     Observation seen;
     seen["a"].status = fenced(r);
-    seen["b"] = MemberView{.silent_ms = policy.silence_ms, .down_ms = policy.silence_ms, .gone = true};
+    const auto patience = 5 * policy.silence_ms;
+    seen["b"] = MemberView{.silent_ms = patience, .down_ms = patience, .gone = true};
     const auto event = judge(r, seen, policy, noon);
     REQUIRE(event);
     CHECK(event->kind == EventKind::old_primary_back);
-    CHECK(event->reason == "a is back with all its data, and b does not answer");
+    CHECK(event->reason == "a is back with all its data, and b cannot be compared with the others");
     const auto next = after(r, *event);
     CHECK(next.state == State::synced);
     CHECK(next.primary == "a");
@@ -456,11 +473,21 @@ TEST_CASE("model: a failover without anybody to promote goes back to the old pri
     CHECK(topology_of(next).members.at("a").synchronous_standby_names == synchronous_names({"b"}, r.epoch));
 
     SECTION("not while it may yet choose") {
-        seen["b"].down_ms = policy.silence_ms - 1;
+        seen["b"].down_ms = patience - 1;
         CHECK_FALSE(judge(r, seen, policy, noon));
         seen["b"].status = serving("b", Role::replica, r);
         seen["b"].down_ms = 0;
         CHECK(judge(r, seen, policy, noon)->kind == EventKind::positions_frozen);
+    }
+    SECTION("also when the other serves, and has not said for long how far it got") {
+        auto since = r;
+        since.change_began_at = noon - std::chrono::milliseconds(patience);
+        seen["b"] = MemberView{.status = serving("b", Role::replica, r)};
+        CHECK(judge(since, seen, policy, noon)->kind == EventKind::positions_frozen);
+        seen["b"].status->receive_lsn.reset();
+        CHECK(judge(since, seen, policy, noon)->kind == EventKind::old_primary_back);
+        CHECK_FALSE(judge(since, seen, policy, noon - 1ms));
+        CHECK(blocked_because(since, seen, policy, noon)->contains("b, which may alone hold"));
     }
     SECTION("not before it is known to obey, to have its data and to stay") {
         const auto refused = [&](const std::function<void(AgentStatus&)>& change) {
@@ -491,6 +518,10 @@ TEST_CASE("model: a failover without anybody to promote goes back to the old pri
         // With consent the one that is there is taken.
         three.request = Request{.allow_data_loss = true};
         CHECK(judge(three, seen, policy, noon)->kind == EventKind::positions_frozen);
+        // One that leaves is nobody to take.
+        three.standbys.emplace();
+        (*three.standbys)["c"].standing = Standing::leaving;
+        CHECK(judge(three, seen, policy, noon)->kind == EventKind::old_primary_back);
     }
     SECTION("with consent, when nobody is there at all: what was not proven before is not proven now") {
         auto unsafe = r;
