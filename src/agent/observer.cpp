@@ -22,8 +22,12 @@ SELECT json_build_object(
                    ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
   'write_lsn', CASE WHEN NOT r THEN pg_current_wal_lsn()::text END,
   'flush_lsn', CASE WHEN NOT r THEN pg_current_wal_flush_lsn()::text END,
-  -- A replica that has been started anew has received nothing yet; what it has applied it has.
-  'receive_lsn', CASE WHEN r THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text END,
+  -- A replica that has been started anew has received nothing yet; what it has applied it has, and how much more lies on
+  -- its disk is known when it has read all of that: it asks for more then, or waits until there is somebody to ask.
+  'receive_lsn', CASE WHEN r AND (pg_last_wal_receive_lsn() IS NOT NULL OR EXISTS (
+                           SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND
+                           wait_event IN ('RecoveryRetrieveRetryInterval', 'RecoveryWalStream')))
+                      THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::text END,
   'replay_lsn', CASE WHEN r THEN pg_last_wal_replay_lsn()::text END,
   'synchronous_standby_names', current_setting('synchronous_standby_names'),
   'peers', (SELECT coalesce(json_agg(json_build_object(

@@ -83,10 +83,11 @@ struct AgentStatus {
     std::optional<std::string> postgres_version;
     std::optional<std::string> system_identifier;
     std::optional<std::int64_t> timeline;
-    std::optional<std::string> write_lsn;    // primary: what is written
-    std::optional<std::string> flush_lsn;    // primary: what is on disk
-    std::optional<std::string> receive_lsn;  // replica: received and on disk
-    std::optional<std::string> replay_lsn;   // replica: applied
+    std::optional<std::string> write_lsn;  // primary: what is written
+    std::optional<std::string> flush_lsn;  // primary: what is on disk
+    // Replica: received and on disk; absent while it has not read all that it had on its disk when it was started.
+    std::optional<std::string> receive_lsn;
+    std::optional<std::string> replay_lsn;  // replica: applied
     std::optional<std::string> synchronous_standby_names;
     std::optional<std::vector<PeerStatus>> peers;  // primary: who streams from it
     std::optional<ReceiverStatus> receiver;        // replica: absent while it receives from nobody

@@ -285,3 +285,43 @@ TEST_CASE(
     }
     remove(db);
 }
+
+TEST_CASE(
+    "two standbys, one of which was started anew and has yet to read what it alone acknowledged: it is waited for, and "
+    "takes over",
+    "[failover]") {
+    const Replicated db(shared_stack(), "unread", {{"standbys", 2}});
+    auto policy = quick_policy;
+    policy["standby_timeout_ms"] = 60'000;
+    db.set_policy(policy);
+    REQUIRE(db.becomes_whole());
+    const auto members = db.record().at("members").get<Strings>();
+    const auto &unread = members[1], &other = members[2];
+    // It reads no further than it must to be consistent.
+    db.value_at(unread, "ALTER SYSTEM SET recovery_min_apply_delay = '1h'");
+    db.value_at(unread, "SELECT pg_reload_conf()");
+    Ledger ledger(db.conninfo(), {.answer_timeout = 120s});
+    REQUIRE(ledger.goes_on());
+    const auto receiver = db.server_process(other, "walreceiver");
+    REQUIRE(receiver != 0);
+    ::kill(receiver, SIGSTOP);
+    CHECK(ledger.goes_on(100));
+    const auto postmaster = db.postmaster(unread);
+    ::kill(postmaster, SIGKILL);
+    REQUIRE(eventually([&] {
+        const auto now = db.postmaster(unread);
+        return now != 0 && now != postmaster && answer_of(db, unread, "SELECT 1") == "1";
+    }));
+    db.strike_down(members[0]);
+    // With what was sent to it and is not on its disk. The other one says how far it got, which is less far.
+    ::kill(receiver, SIGKILL);
+    CHECK(eventually([&] { return db.blocked().contains("waits for the standby " + unread); }));
+    CHECK(answer_of(db, other, "SELECT count(*) FROM pg_stat_wal_receiver") == "0");
+    CHECK(db.primary().empty());
+    db.value_at(unread, "ALTER SYSTEM RESET recovery_min_apply_delay");
+    db.value_at(unread, "SELECT pg_reload_conf()");
+    CHECK(eventually([&] { return db.primary() == unread; }));
+    db.scale(members[0], 1);
+    check_end(db, ledger);
+    remove(db);
+}
