@@ -101,7 +101,7 @@ void durable(const Options& options, Report& report) {
     log::to_file(server.directory() + "/toygres.log");
     World world(server.conninfo(), [](World& w) { w.orchestrations.add<Sleeper>(); });
     int finished = 0;
-    world.host.on_finished = [&](const runtime::OrchestrationRow&) { ++finished; };
+    world.host.on_finished = [&](const runtime::OrchestrationRow&, bool) { ++finished; };
     world.start();
     const auto due = world.clock.now() + 10s;
     int started = 0;

@@ -30,7 +30,7 @@ struct World {
           store(io.get_executor(), {.conninfo = conninfo, .schema = schema}, pool) {
         value_or_raise(cms::migrate(conninfo, schema));
         define(*this);
-        host.on_finished = [this](const runtime::OrchestrationRow& row) { client.finished(row); };
+        host.on_finished = [this](const runtime::OrchestrationRow& row, bool latest) { client.finished(row, latest); };
     }
     ~World() {
         if (started) test::run(io, host.stop());

@@ -288,7 +288,9 @@ class Server {
             trace::enable([this](trace::Span span) { traces_->add(std::move(span)); }, config.otlp_sampling);
         }
         declare_metrics();
-        host_.on_finished = [this](const runtime::OrchestrationRow& row) { client_.finished(row); };
+        host_.on_finished = [this](const runtime::OrchestrationRow& row, bool latest) {
+            client_.finished(row, latest);
+        };
         host_.on_answered = [this](const std::string& name) { client_.answered(name); };
     }
 

@@ -56,9 +56,11 @@ class AwkwardStore : public MemoryStore {
   public:
     using MemoryStore::MemoryStore;
     bool hold_commits = false;
+    bool hold_answers = false;  // of commits
     bool hold_reads = false;
     bool hold_starts = false;
     int held_commits = 0;
+    int held_answers = 0;
     int held_reads = 0;
     int held_starts = 0;
     bool repeat_sends = false;  // each once more, when this is over
@@ -69,7 +71,9 @@ class AwkwardStore : public MemoryStore {
                                                   const std::vector<Turn>& turns) override {
         co_await held(hold_commits, held_commits);
         commits.push_back(turns.size());
-        co_return co_await MemoryStore::commit(fence, number, turns);
+        auto out = co_await MemoryStore::commit(fence, number, turns);
+        co_await held(hold_answers, held_answers);
+        co_return out;
     }
     asio::awaitable<Result<std::vector<Message>>> load_inbox(std::vector<int> shards) override {
         auto out = co_await MemoryStore::load_inbox(std::move(shards));
@@ -185,6 +189,27 @@ TEST_CASE("starts: an answer that comes when all is over begins nothing again") 
     CHECK(answer->value().created);
     CHECK(!world.running().host->has("c"));
     CHECK(world.history("c").size() == 4);  // started, wait_started, signal_received, completed
+}
+
+TEST_CASE("starts: who waits for a new execution is not told the end of the one before") {
+    AwkwardWorld world;
+    auto* store = world.store;
+    store->hold_answers = true;
+    world.start({.id = "i", .name = "instant", .input = encode(Number{1})});
+    world.until([&] { return store->held_answers == 1; });
+    CHECK(value_or_raise(world.await(world.client().get("i"))).finished_at.has_value());
+    world.start(
+        {.id = "i", .name = "instant", .input = encode(Number{2}), .on_conflict = OnConflict::replace_terminal});
+    std::optional<Result<OrchestrationRow>> told;
+    asio::co_spawn(world.running().io, world.client().wait("i", 1min),
+                   [&](std::exception_ptr e, Result<OrchestrationRow> row) {
+                       if (e) std::rethrow_exception(e);
+                       told = std::move(row);
+                   });
+    store->hold_answers = false;
+    world.until([&] { return told.has_value(); });
+    CHECK(told->value().execution == 2);
+    CHECK(told->value().output == encode(Number{2}));
 }
 
 TEST_CASE("retention: an id that is free again begins anew, whatever is still read of the old one") {

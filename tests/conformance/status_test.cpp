@@ -110,7 +110,7 @@ TEST_CASE("status: a wait for the end that is given up is not woken by it") {
         reach(world, "a", Status::running);
         stop.emit(asio::cancellation_type::terminal);
         world.until([&] { return given_up; });
-        world.client().finished(get(world, "a"));
+        world.client().finished(get(world, "a"), true);
         world.cancel("a");
         CHECK(world.wait("a").status == Status::cancelled);
     });

@@ -92,7 +92,9 @@ Process& World::start_process() {
     process.client = std::make_unique<Client>(executor, *process.store, process.clock, process.host.get());
     services.provide(*process.client);
     process.clock.step = clock_step;
-    process.host->on_finished = [client = process.client.get()](const OrchestrationRow& row) { client->finished(row); };
+    process.host->on_finished = [client = process.client.get()](const OrchestrationRow& row, bool latest) {
+        client->finished(row, latest);
+    };
     process.host->on_answered = [client = process.client.get()](const std::string& name) { client->answered(name); };
     bool joined = false;
     asio::co_spawn(process.io, process.host->start(), [&](std::exception_ptr) { joined = true; });

@@ -11,7 +11,7 @@ Process::Process(std::string process_name, Database& database, const Workload& w
       db_(database) {
     services.provide(around);
     host.emplace(io, store, clock, workload.orchestrations, workload.activities, services, std::move(options));
-    host->on_finished = [this](const OrchestrationRow& row) { db_.checker.announced(row.id); };
+    host->on_finished = [this](const OrchestrationRow& row, bool) { db_.checker.announced(row.id); };
 }
 
 void Process::start() {

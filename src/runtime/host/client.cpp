@@ -285,7 +285,8 @@ asio::awaitable<Result<OrchestrationRow>> Client::wait(std::string id, std::chro
     co_return out;
 }
 
-void Client::finished(const OrchestrationRow& row) {
+void Client::finished(const OrchestrationRow& row, bool latest) {
+    if (!latest) return wake(row.id);
     const auto [first, last] = waiting_->equal_range(row.id);
     for (auto it = first; it != last; ++it) {
         if (it->second.ended != nullptr) *it->second.ended = row;
@@ -293,7 +294,7 @@ void Client::finished(const OrchestrationRow& row) {
     }
 }
 
-void Client::answered(const std::string& name) {
+void Client::wake(const std::string& name) {
     const auto [first, last] = waiting_->equal_range(name);
     for (auto it = first; it != last; ++it) it->second.pause->wake();
 }

@@ -88,11 +88,12 @@ class Client {
     // timeout/"still_running", not_found.
     asio::awaitable<Result<OrchestrationRow>> wait(std::string id, std::chrono::milliseconds timeout);
 
-    // For the host: tells those who wait for that orchestration, or for what has that request_name().
-    void finished(const OrchestrationRow& row);
-    void answered(const std::string& name);
+    // For the host, see Host::on_finished and on_answered.
+    void finished(const OrchestrationRow& row, bool latest);
+    void answered(const std::string& name) { wake(name); }
 
   private:
+    void wake(const std::string& name);
     asio::awaitable<Result<void>> send(Message message);
     asio::awaitable<Result<Json>> ask(Message question, std::string request, std::chrono::milliseconds patience);
     asio::awaitable<Result<std::vector<Event>>> events(const OrchestrationRow& row, std::int64_t execution);

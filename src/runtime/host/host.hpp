@@ -50,7 +50,8 @@ class Host {
     // A client of this process put something into the inbox.
     void nudge(const std::string& orchestration);
     // Called once with every orchestration that ends here: what its row says, with times of this process' clock.
-    std::function<void(const OrchestrationRow& row)> on_finished;
+    // `latest`: nothing was sent here to it meanwhile that may have begun another execution.
+    std::function<void(const OrchestrationRow& row, bool latest)> on_finished;
     // Called with the request_name() of what is answered here.
     std::function<void(const std::string& name)> on_answered;
 
@@ -118,6 +119,7 @@ class Host {
     Arrival to_arrival(const Message& message) const;
     void consume(const Message& message);
     void consume(Turn turn);
+    void note_nudge(const std::string& orchestration);
     void notify(int shard);
     asio::awaitable<void> send_notices();
 

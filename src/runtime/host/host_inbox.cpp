@@ -66,6 +66,7 @@ asio::awaitable<Result<StartOutcome>> Host::begin(StartRequest request) {
     const auto reading = readings_.begin();
     auto outcome = co_await store_.start(request);
     if (!outcome || !outcome->created) co_return outcome;
+    note_nudge(request.id);
     const bool ours = owner && still_owned(*owner) && !draining_.contains(owner->shard);
     if (ours && request.on_conflict != OnConflict::replace_terminal) {
         const Message start{
@@ -78,7 +79,12 @@ asio::awaitable<Result<StartOutcome>> Host::begin(StartRequest request) {
     co_return outcome;
 }
 
+void Host::note_nudge(const std::string& orchestration) {
+    if (const auto live = live_.find(orchestration); live != live_.end()) live->second->nudged = true;
+}
+
 void Host::nudge(const std::string& orchestration) {
+    note_nudge(orchestration);
     const auto shard = shard_of(orchestration);
     if (!owned_.contains(shard)) return notify(shard);
     inbox_due_ = true;

@@ -448,7 +448,7 @@ void Host::committed(const LivePtr& live, Computed& computed, const TurnReceipt&
             inbox_due_ = true;
             inbox_wake_.wake();
         }
-        if (on_finished) on_finished(row_at_end(live->row, turn, clock_.now()));
+        if (on_finished) on_finished(row_at_end(live->row, turn, clock_.now()), !live->nudged);
         return;
     }
     if (options_.evict_every_turn || live_.size() > options_.live_max) evict(live);

@@ -46,6 +46,7 @@ struct Live {
     LiveState state = LiveState::idle;
     bool dropped = false;     // no longer ours: nothing it does counts
     bool recovering = false;  // open commands of a former owner are yet to be taken up
+    bool nudged = false;      // a client of this process sent something to its id
     std::string stuck_reason{};
     std::deque<Arrival> arrivals{};
     std::map<std::int64_t, std::shared_ptr<ActivityRun>> activities{};
