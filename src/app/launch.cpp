@@ -59,6 +59,7 @@ int server(const cli::ServerOptions& options) {
                        .keep_executions = options.keep_executions,
                        .keep_ended = std::chrono::days(options.keep_ended_days),
                        .keep_audit = std::chrono::days(options.keep_audit_days),
+                       .keep_health = std::chrono::days(options.keep_health_days),
                        .stop_delay = options.stop_delay});
 }
 

@@ -52,7 +52,7 @@ constexpr auto supervisor_interval = 30s;
 constexpr auto retention_interval = 60s;
 constexpr auto certificates_interval = 1h;
 constexpr auto retry_interval = 500ms;
-constexpr int audit_batch = 5000;
+constexpr int prune_batch = 5000;
 
 int cannot_start(const Error& error) {
     log::error("server.cannot_start", {{"code", error.code}, {"message", error.message}});
@@ -205,18 +205,21 @@ asio::awaitable<void> keep_retention(rt::Client& client, rt::Clock& clock, const
     }
 }
 
-// The audit goes after its time, in batches that hold nobody up.
-asio::awaitable<void> keep_audit(std::shared_ptr<pg::Pool> pool, rt::Clock& clock, std::chrono::minutes keep) {
+using Prune = asio::awaitable<Result<int>> (*)(pg::Connection& db, std::chrono::minutes older_than, int batch);
+
+// What is on record of `what` goes after its time, in batches that hold nobody up.
+asio::awaitable<void> keep_record(std::string what, Prune prune, std::shared_ptr<pg::Pool> pool, rt::Clock& clock,
+                                  std::chrono::minutes keep) {
     rt::Pause pause(co_await asio::this_coro::executor, clock);
     for (bool more = false;;) {
         co_await pause.wait(more ? 1s : retention_interval);
         auto lease = co_await pool->acquire();
         const auto gone =
-            lease ? co_await cms::prune_audit(**lease, keep, audit_batch) : Result<int>(std::unexpected(lease.error()));
+            lease ? co_await prune(**lease, keep, prune_batch) : Result<int>(std::unexpected(lease.error()));
         if (!gone && !gone.error().retryable())
-            log::error("audit.not_pruned", {{"code", gone.error().code}, {"message", gone.error().message}});
-        if (gone && *gone > 0) log::info("audit.pruned", {{"entries", *gone}});
-        more = gone && *gone == audit_batch;
+            log::error(what + ".not_pruned", {{"code", gone.error().code}, {"message", gone.error().message}});
+        if (gone && *gone > 0) log::info(what + ".pruned", {{"entries", *gone}});
+        more = gone && *gone >= prune_batch;
     }
 }
 
@@ -307,7 +310,9 @@ class Server {
         asio::co_spawn(io_, keep_supervisor(client_, clock_), asio::detached);
         asio::co_spawn(io_, keep_certificates(client_, clock_), asio::detached);
         asio::co_spawn(io_, keep_retention(client_, clock_, config_), asio::detached);
-        asio::co_spawn(io_, keep_audit(pool_, clock_, config_.keep_audit), asio::detached);
+        asio::co_spawn(io_, keep_record("audit", cms::prune_audit, pool_, clock_, config_.keep_audit), asio::detached);
+        asio::co_spawn(io_, keep_record("health", cms::prune_health, pool_, clock_, config_.keep_health),
+                       asio::detached);
         if (traces_) asio::co_spawn(io_, traces_->run(), asio::detached);
         asio::co_spawn(io_, watch_cluster(), asio::detached);
         asio::co_spawn(io_, follow_files(), asio::detached);

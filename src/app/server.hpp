@@ -41,6 +41,7 @@ struct ServerConfig {
     int keep_executions = 3;        // of an orchestration that goes on as new, the current one included
     std::chrono::minutes keep_ended = std::chrono::days(30);
     std::chrono::minutes keep_audit = std::chrono::days(365);
+    std::chrono::minutes keep_health = std::chrono::days(30);
     std::chrono::milliseconds stop_delay{0};  // after SIGTERM it still answers for so long
     std::chrono::seconds drain_timeout{9};
 };

@@ -52,6 +52,7 @@ struct ServerOptions {
     int keep_executions;
     int keep_ended_days;
     int keep_audit_days;
+    int keep_health_days;
     std::chrono::milliseconds stop_delay;
 };
 

@@ -57,6 +57,7 @@ void add_server(CLI::App& app, CommandLine& line) {
     o.keep_executions = 3;
     o.keep_ended_days = 30;
     o.keep_audit_days = 365;
+    o.keep_health_days = 30;
     o.migrate = true;
     add_database(verb, o.database_url, o.database_password_file, o.schema, true);
     verb->add_option("--kubeconfig", o.kubeconfig, "[KUBECONFIG, the pod's service account, or ~/.kube/config]");
@@ -131,6 +132,9 @@ void add_server(CLI::App& app, CommandLine& line) {
         ->check(CLI::Range(1, 36'500))
         ->capture_default_str();
     verb->add_option("--keep-audit-days", o.keep_audit_days, "How long the audit of calls stays")
+        ->check(CLI::Range(1, 36'500))
+        ->capture_default_str();
+    verb->add_option("--keep-health-days", o.keep_health_days, "How long the record of instances' health stays")
         ->check(CLI::Range(1, 36'500))
         ->capture_default_str();
     add_duration(

@@ -84,6 +84,7 @@ constexpr Query unmonitored_query{
     "EXISTS "
     "(SELECT FROM orchestrations o WHERE o.id = 'health-' || i.k8s_name AND o.finished_at IS NULL) LIMIT 500"};
 constexpr Query partitions_query{"cms.partitions", "SELECT make_health_partitions($1)"};
+constexpr Query prune_health_query{"cms.prune_health", "SELECT prune_health($1::bigint * interval '1 minute', $2)"};
 constexpr Query put_sealed_query{"cms.put_sealed",
                                  "INSERT INTO sealed_secrets (instance_id, name, sealed) VALUES ($1, $2, $3)"};
 constexpr Query get_sealed_query{"cms.get_sealed",
@@ -280,6 +281,12 @@ asio::awaitable<Result<std::vector<Unmonitored>>> list_unmonitored(pg::Connectio
 
 asio::awaitable<Result<void>> make_health_partitions(pg::Connection& db, int days_ahead) {
     return change(db, partitions_query, params(days_ahead));
+}
+
+asio::awaitable<Result<int>> prune_health(pg::Connection& db, std::chrono::minutes older_than, int batch) {
+    auto rows = co_await db.execute(prune_health_query, params(older_than.count(), batch));
+    if (!rows) co_return std::unexpected(domain_error(std::move(rows).error()));
+    co_return (*rows)[0].get<int>(0);
 }
 
 asio::awaitable<Result<void>> put_sealed(pg::Connection& tx, std::string id, std::string name, std::string sealed) {

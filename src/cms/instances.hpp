@@ -137,6 +137,9 @@ struct Unmonitored {
 BOOST_DESCRIBE_STRUCT(Unmonitored, (), (id, k8s_name, ns, check_interval_ms))
 asio::awaitable<Result<std::vector<Unmonitored>>> list_unmonitored(pg::Connection& db);
 asio::awaitable<Result<void>> make_health_partitions(pg::Connection& db, int days_ahead);
+// What is older goes: days as a whole, and at most `batch` rows that lie in none; how many of both. What is in use
+// stays for the next time.
+asio::awaitable<Result<int>> prune_health(pg::Connection& db, std::chrono::minutes older_than, int batch);
 
 // Sealed values on their way to a Kubernetes Secret. Reading an absent one gives nullopt.
 asio::awaitable<Result<void>> put_sealed(pg::Connection& tx, std::string id, std::string name, std::string sealed);

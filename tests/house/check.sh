@@ -32,11 +32,12 @@ done < <(grep -rnE '^#include "' src --include='*.hpp' --include='*.cpp')
 # Orchestrations do no I/O: what they see of an activity is its name, Input and Output.
 while read -r hit; do breach "$hit: orchestrations do no I/O"; done < <(grep -rnE 'boost/asio|co_await .*asio::|libpq|pqxx' src/orchestrations src/runtime/core || true)
 
-# A migration that takes away says so in its name: docs/decisions/0065. Those before that decision may not be touched.
+# A migration that takes away says so in its name: docs/decisions/0065. Those before that decision may not be touched. What
+# a function of its does later is not what it does itself.
 for file in migrations/*.sql; do
   name=${file##*/}
   [[ ${name:0:4} > 0015 && $name != ????_contract_* ]] || continue
-  ! grep -qE '\b(DROP (TABLE|COLUMN)|RENAME (TO|COLUMN)|SET NOT NULL)\b' "$file" || breach "$file takes away, and is not named NNNN_contract_noun.sql"
+  ! grep -v 'EXECUTE format(' "$file" | grep -qE '\b(DROP (TABLE|COLUMN)|RENAME (TO|COLUMN)|SET NOT NULL)\b' || breach "$file takes away, and is not named NNNN_contract_noun.sql"
 done
 
 # --- left-overs -------------------------------------------------------------------------------------------------------

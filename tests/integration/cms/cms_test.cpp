@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <pqxx/pqxx>
 
+#include <thread>
+
 using namespace toygres;
 using namespace std::chrono_literals;
 
@@ -92,8 +94,13 @@ TEST_CASE("cms: a name is held by one live instance, and the refusal tells who h
     REQUIRE(!again);
     CHECK(again.error().code == "name_taken");
     CHECK(again.error().details.at("state") == "creating");
-    value_or_raise(c.ask(cms::set_state(*c.connection, id, "failed", actor, std::nullopt, "no disk")));
-    value_or_raise(c.ask(cms::set_state(*c.connection, id, "deleting", actor, std::nullopt, "asked")));
+    for (const auto* state : {"failed", "deleting"}) {
+        value_or_raise(c.ask(cms::set_state(*c.connection, id, state, actor, std::nullopt, "x")));
+        const auto still = c.ask(cms::reserve_instance(
+            *c.connection, {"db", "db-eeeeeeee", "toygres", "15", 10, true, 30'000, Json::object(), "x"}, actor));
+        REQUIRE(!still);
+        CHECK(still.error().details.at("state") == state);
+    }
     value_or_raise(c.ask(cms::set_state(*c.connection, id, "deleted", actor, std::nullopt, "gone")));
     CHECK(!c.reserve("db").empty());
 }
@@ -224,6 +231,63 @@ TEST_CASE("cms: health partitions are made ahead, once") {
                 "SELECT count(*) FROM pg_inherits WHERE inhparent = 'toygres_cms.instance_health_checks'::regclass")[0]
                                                                                                                     [0]
             .as<int>() == 4);
+}
+
+TEST_CASE("cms: the record of health goes a day at a time, what is in use stays for the next time") {
+    Cms c;
+    const auto id = c.reserve("db");
+    pqxx::connection direct(c.conninfo + " options='-c search_path=toygres_cms'");
+    {
+        pqxx::work work(direct);
+        for (const auto* day : {"20200101", "20200102"})
+            work.exec(
+                fmt::format("CREATE TABLE instance_health_checks_{0} PARTITION OF instance_health_checks FOR "
+                            "VALUES FROM ('{0}') TO (date '{0}' + 1)",
+                            day));
+        work.exec(
+            fmt::format("INSERT INTO instance_health_checks (instance_id, kind, status, checked_at) SELECT '{}', "
+                        "'rollup', 'healthy', at FROM unnest(ARRAY['2020-01-01 12:00', '2020-01-02 12:00', "
+                        "'2020-01-09 12:00', '2020-01-09 13:00', now() - interval '29 days', now()]::timestamptz[]) "
+                        "at",
+                        id));
+        work.commit();
+    }
+    const auto left = [&] {
+        pqxx::work work(direct);
+        return work.exec("SELECT count(*) FROM instance_health_checks")[0][0].as<int>();
+    };
+    const auto prune = [&](int batch) {
+        return value_or_raise(c.ask(cms::prune_health(*c.connection, std::chrono::days(30), batch)));
+    };
+    value_or_raise(c.ask(cms::make_health_partitions(*c.connection, 2)));
+    {
+        pqxx::connection reader(c.conninfo + " options='-c search_path=toygres_cms'");
+        pqxx::work reading(reader);
+        reading.exec("SELECT count(*) FROM instance_health_checks_20200102");
+        CHECK(prune(1) == 0);
+        CHECK(left() == 6);
+    }
+    CHECK(prune(1) == 3);
+    CHECK(left() == 3);
+    CHECK(prune(10) == 1);
+    CHECK(prune(10) == 0);
+    CHECK(left() == 2);
+    // Today's and the next days are there still.
+    value_or_raise(c.ask(
+        cms::record_health(*c.connection, id, {.kind = "rollup", .status = "healthy", .checks = 1, .failures = 0})));
+    CHECK(left() == 3);
+}
+
+TEST_CASE("migrator: two at once on an empty database apply each migration once") {
+    const auto conninfo = test::shared_postgres().create_database();
+    Result<cms::MigrationReport> first;
+    std::thread other([&] { first = cms::migrate(conninfo, "toygres_cms"); });
+    const auto second = cms::migrate(conninfo, "toygres_cms");
+    other.join();
+    REQUIRE(first);
+    REQUIRE(second);
+    CHECK(first->version == second->version);
+    CHECK(first->applied + second->applied == first->version);
 }
 
 namespace {

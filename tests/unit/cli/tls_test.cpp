@@ -23,4 +23,5 @@ TEST_CASE("server: certificate and key go together") {
     CHECK(server->tls_key_file == "k");
     CHECK_FALSE(server->allow_plain_http);
     CHECK(server->keep_audit_days == 365);
+    CHECK(server->keep_health_days == 30);
 }
