@@ -12,6 +12,8 @@
 #include "orchestrations/remove_objects.hpp"
 #include "orchestrations/tend_replication.hpp"
 
+#include <fmt/format.h>
+
 namespace toygres::orchestrations {
 namespace {
 
@@ -54,9 +56,13 @@ Task<CreateInstance::Output> CreateInstance::run(OrchestrationContext& ctx, Inpu
     auto shield = ctx.shield();
     if (!made) {
         ctx.set_status({{"stage", "removing what was made"}, {"reason", made.error().message}});
-        co_await remove_objects(ctx, {in.instance, in.k8s_name, in.ns});
-        co_await ctx.transact<MarkFailed>({in.instance, in.operation, made.error()});
-        throw ErrorException(made.error());
+        auto failure = made.error();
+        const auto removed = co_await ctx.attempt(remove_objects(ctx, {in.instance, in.k8s_name, in.ns}));
+        if (!removed)
+            failure.message += fmt::format("; what was made of it could not be removed ({}): delete the instance",
+                                           removed.error().message);
+        co_await ctx.transact<MarkFailed>({in.instance, in.operation, failure});
+        throw ErrorException(std::move(failure));
     }
     const auto monitor = health_check_id(in.k8s_name);
     co_await ctx.detach<HealthCheck>(monitor,

@@ -137,6 +137,38 @@ TEST_CASE("an object that is invalid: the creation fails at once with the reason
     CHECK(stack.wait_operation(stack.remove("invalid")).at("state") == "succeeded");
 }
 
+TEST_CASE(
+    "neither made nor removed: the creation has failed for both reasons, a deletion fails as well, and the next one "
+    "leaves nothing",
+    "[trouble]") {
+    auto& stack = shared_stack();
+    FaultyApi api(stack.directory);
+    const Stack::StandIn server(stack, {.kubeconfig = api.kubeconfig()});
+    api.refuse("PATCH", "/services/", 422, "Invalid", "Service \"x\" is invalid: spec.type: Unsupported value");
+    api.refuse("DELETE", "/secrets/", 403, "Forbidden", "secrets \"x\" is forbidden: User cannot delete it");
+    const auto ended = stack.wait_operation(stack.create("neither"));
+    INFO(ended.dump());
+    CHECK(ended.at("state") == "failed");
+    CHECK(ended.at("error").at("code") == "kube_invalid");
+    CHECK(ended.at("error").at("message").get<std::string>().contains("User cannot delete it"));
+    const auto k8s_name = k8s_name_of(stack, "neither");
+    const auto left = [&] {
+        return std::ranges::any_of(stack.objects(), [&](const auto& object) { return object.contains(k8s_name); });
+    };
+    CHECK(left());
+    CHECK(stack.value(fmt::format("SELECT state FROM instances WHERE k8s_name = '{}'", k8s_name)) == "failed");
+    CHECK(stack.broken_invariants().empty());
+    const auto first = stack.remove("neither");
+    CHECK(stack.wait_operation(first).at("state") == "failed");
+    CHECK(left());
+    api.admit_all();
+    const auto second = stack.remove("neither");
+    CHECK(second != first);
+    CHECK(stack.wait_operation(second).at("state") == "succeeded");
+    CHECK_FALSE(left());
+    CHECK(stack.broken_invariants().empty());
+}
+
 TEST_CASE("429 with Retry-After: a creation waits as it is told to, and goes on", "[trouble]") {
     auto& stack = shared_stack();
     FaultyApi api(stack.directory);

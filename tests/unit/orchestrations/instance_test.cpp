@@ -93,6 +93,19 @@ TEST_CASE("create_instance: removes what it made and keeps the cause when the pr
     CHECK(driver.calls<MarkRunning>() == 0);
 }
 
+TEST_CASE("create_instance: when what it made cannot be removed either, it has failed all the same, for both reasons") {
+    OrchestrationDriver driver;
+    driver.completes<ApplySecrets>({3});
+    driver.fails<DeployPostgres>({ErrorKind::invalid, "kube_invalid", "the Service is invalid"});
+    driver.fails<ListObjects>({ErrorKind::forbidden, "kube_forbidden", "secrets may not be listed"});
+    driver.completes<MarkFailed>({});
+    driver.run<CreateInstance>(creation);
+    CHECK(driver.error().code == "kube_invalid");
+    const auto message = driver.recorded<MarkFailed>().error.message;
+    CHECK(message.starts_with("the Service is invalid; "));
+    CHECK(message.contains("secrets may not be listed"));
+}
+
 TEST_CASE("create_instance: a cancellation removes what was made, uninterrupted") {
     OrchestrationDriver driver;
     driver.completes<ApplySecrets>({3});
