@@ -237,3 +237,42 @@ TEST_CASE("manifests: a role is set and removed by a merge patch") {
     CHECK(role_label_patch(ha::Role::primary).dump() == R"({"metadata":{"labels":{"toygres.io/role":"primary"}}})");
     CHECK(role_label_patch(ha::Role::none).dump() == R"({"metadata":{"labels":{"toygres.io/role":null}}})");
 }
+
+TEST_CASE("manifests: a pod counts as ready when its agent says that PostgreSQL serves in its role") {
+    const auto pod = find(objects(example()), "StatefulSet", "mydb-1a2b3c4d-1")["spec"]["template"]["spec"];
+    const auto& probes = pod["containers"][0];
+    CHECK(probes["readinessProbe"]["httpGet"] == Json{{"path", "/readyz"}, {"port", 8443}, {"scheme", "HTTPS"}});
+    CHECK(probes["livenessProbe"]["httpGet"] == Json{{"path", "/livez"}, {"port", 8443}, {"scheme", "HTTPS"}});
+}
+
+TEST_CASE("manifests: everybody may reach PostgreSQL, the agent only the control plane and the other members") {
+    const auto spec = find(objects(example()), "NetworkPolicy", "mydb-1a2b3c4d")["spec"];
+    CHECK(spec["policyTypes"] == Json{"Ingress", "Egress"});
+    std::set<std::string> open;
+    for (const auto& rule : spec["ingress"])
+        for (const auto& port : rule["ports"])
+            if (!rule.contains("from")) open.insert(port["port"].dump());
+    CHECK(open == std::set<std::string>{"5432"});
+    const auto& agent = spec["ingress"][1];
+    CHECK(agent["ports"] == Json::array({{{"protocol", "TCP"}, {"port", 8443}}}));
+    REQUIRE(agent["from"].size() == 2);
+    CHECK(agent["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "control-plane");
+    CHECK(agent["from"][1]["podSelector"]["matchLabels"] == Json{{"toygres.io/instance", "mydb-1a2b3c4d"}});
+    for (const auto& rule : spec["egress"]) CHECK(rule.contains("ports"));
+}
+
+TEST_CASE("manifests: the longest name leaves room for what Kubernetes adds to it") {
+    auto spec = example();
+    spec.name = std::string(37, 'n');
+    spec.k8s_name = spec.name + "-1a2b3c4d";
+    spec.members = 5;
+    constexpr std::size_t label_max = 63;
+    constexpr std::size_t revision_hash = 11;  // "-" and 10 digits, which the controller adds in a pod's label
+    for (const auto& object : with_secrets(spec)) {
+        const auto name = object["metadata"]["name"].get<std::string>();
+        INFO(object["kind"] << " " << name);
+        CHECK(name.size() + (object["kind"] == "StatefulSet" ? revision_hash : 0) <= label_max);
+        for (const auto& [key, value] : object["metadata"]["labels"].items())
+            CHECK(value.get<std::string>().size() <= label_max);
+    }
+}
