@@ -42,6 +42,20 @@ struct Once {
     }
 };
 
+// Ends with its first turn, in its second execution; a number below zero fails it.
+struct Renewed {
+    static constexpr std::string_view name = "renewed";
+    static constexpr int version = 1;
+    using Input = Number;
+    using Output = Number;
+    static Task<Number> run(OrchestrationContext& ctx, Number in) {
+        ctx.set_status({{"execution", ctx.execution()}});
+        if (ctx.execution() == 1) ctx.continue_as_new(in);
+        if (in.value < 0) raise(ErrorKind::invalid, "negative", "below zero");
+        co_return in;
+    }
+};
+
 // Ends with its first turn.
 struct Instant {
     static constexpr std::string_view name = "instant";
@@ -66,7 +80,12 @@ class AwkwardStore : public MemoryStore {
     bool repeat_sends = false;  // each once more, when this is over
     int repeated_sends = 0;
     std::vector<std::size_t> commits;  // turns of each
+    int loads = 0;                     // of rows by id
 
+    asio::awaitable<Result<std::vector<OrchestrationRow>>> load(std::vector<std::string> ids) override {
+        ++loads;
+        co_return co_await MemoryStore::load(std::move(ids));
+    }
     asio::awaitable<Result<CommitReceipt>> commit(const Fence& fence, CommitNumber number,
                                                   const std::vector<Turn>& turns) override {
         co_await held(hold_commits, held_commits);
@@ -142,6 +161,7 @@ struct AwkwardWorld : World {
         orchestrations.add<Count>();
         orchestrations.add<Once>();
         orchestrations.add<Instant>();
+        orchestrations.add<Renewed>();
         make_memory_store = [this](auto executor, auto database) {
             auto made = std::make_unique<AwkwardStore>(executor, database);
             store = made.get();
@@ -189,6 +209,36 @@ TEST_CASE("starts: an answer that comes when all is over begins nothing again") 
     CHECK(answer->value().created);
     CHECK(!world.running().host->has("c"));
     CHECK(world.history("c").size() == 4);  // started, wait_started, signal_received, completed
+}
+
+TEST_CASE("status: who waits where it ends is told what its row says, but for its times, and nobody reads it") {
+    for (const int value : {4, -4}) {
+        INFO(value);
+        AwkwardWorld world;
+        auto* store = world.store;
+        store->hold_commits = true;
+        world.start({.id = "r", .name = "renewed", .input = encode(Number{value}), .tags = {{"team", "web"}}});
+        world.until([&] { return store->held_commits == 1; });
+        store->loads = 0;
+        std::optional<Result<OrchestrationRow>> told;
+        asio::co_spawn(world.running().io, world.client().wait("r", 1min),
+                       [&](std::exception_ptr e, Result<OrchestrationRow> row) {
+                           if (e) std::rethrow_exception(e);
+                           told = std::move(row);
+                       });
+        store->hold_commits = false;
+        world.until([&] { return told.has_value(); });
+        CHECK(store->loads == 0);
+        auto row = told->value();
+        const auto stored = value_or_raise(world.await(world.client().get("r")));
+        CHECK(row.status == (value < 0 ? Status::failed : Status::completed));
+        CHECK(row.execution == 2);
+        CHECK(row.finished_at.has_value());
+        row.created_at = stored.created_at;
+        row.updated_at = stored.updated_at;
+        row.finished_at = stored.finished_at;
+        CHECK(encode(row) == encode(stored));
+    }
 }
 
 TEST_CASE("starts: who waits for a new execution is not told the end of the one before") {
@@ -361,8 +411,7 @@ TEST_CASE("commit: turns whose commit was lost are committed again, though the m
             const auto worker = value_or_raise(co_await store.join("w"));
             const auto membership = value_or_raise(co_await store.renew(worker, 10s));
             const auto claimed = value_or_raise(co_await store.claim(worker, membership.shards, 10s));
-            const auto made =
-                value_or_raise(co_await store.start({.id = "c", .name = "count", .input = encode(Number{0})}));
+            const auto made = value_or_raise(co_await store.start({.id = "c", .name = "count", .input = {}}));
             const auto shard = claimed.at(static_cast<std::size_t>(shard_of("c")));
             Committer committer(io.get_executor(), store, clock, worker);
             store.lose = lose;

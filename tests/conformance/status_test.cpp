@@ -116,7 +116,7 @@ TEST_CASE("status: a wait for the end that is given up is not woken by it") {
     });
 }
 
-TEST_CASE("status: who waits for the end is told what the row says, but for its times") {
+TEST_CASE("status: who waits gets the row as it is stored, but for its times, however it ended") {
     const auto ends = [](const std::string& what, const std::function<void(World&)>& end) {
         INFO(what);
         reporting([&](World& world) {

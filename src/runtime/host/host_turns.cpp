@@ -26,6 +26,7 @@ prometheus::Counter& shadow_replays(const char* outcome) {
                             {{"outcome", outcome}});
 }
 
+// What the database has now, but for its own times.
 OrchestrationRow row_at_end(OrchestrationRow row, const Turn& turn, Timestamp now) {
     row.output = turn.output;
     row.error = turn.error;

@@ -84,6 +84,8 @@ class Store {
     virtual asio::awaitable<Result<std::vector<int>>> next_notice() = 0;
 
     // --- clients -------------------------------------------------------------------------------------------------
+    // Errors: conflict/"orchestration_exists" by policy; transient/"orchestration_gone" when what had the id was pruned
+    // in the same moment.
     virtual asio::awaitable<Result<StartOutcome>> start(StartRequest request) = 0;
     // Errors: not_found/"orchestration_not_found"; conflict/"orchestration_finished". A repeated dedup key is a
     // success.

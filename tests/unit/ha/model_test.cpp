@@ -278,14 +278,23 @@ TEST_CASE("model: a failover fences, compares positions that are frozen, and pro
     CHECK_FALSE(topology_of(r).members.at("a").fenced);
 }
 
+namespace {
+
+// "a" is gone, and one of the two that commits waited for is to follow it.
+Record choosing_of_three() {
+    return {.state = State::failing_over,
+            .epoch = 5,
+            .revision = 10,
+            .members = {"a", "b", "c"},
+            .armed = {"b", "c"},
+            .failover_safe = true,
+            .old_primary = "a"};
+}
+
+}  // namespace
+
 TEST_CASE("model: a standby that has not read all that is on its disk is no candidate, and is waited for") {
-    Record r{.state = State::failing_over,
-             .epoch = 5,
-             .revision = 10,
-             .members = {"a", "b", "c"},
-             .armed = {"b", "c"},
-             .failover_safe = true,
-             .old_primary = "a"};
+    auto r = choosing_of_three();
     Observation seen;
     for (const auto* member : {"b", "c"}) seen[member].status = serving(member, Role::replica, r);
     CHECK(most_advanced(r, seen));
@@ -295,13 +304,7 @@ TEST_CASE("model: a standby that has not read all that is on its disk is no cand
 }
 
 TEST_CASE("model: of two that commits waited for, the more advanced is promoted, and only when both were heard") {
-    Record r{.state = State::failing_over,
-             .epoch = 5,
-             .revision = 10,
-             .members = {"a", "b", "c"},
-             .armed = {"b", "c"},
-             .failover_safe = true,
-             .old_primary = "a"};
+    auto r = choosing_of_three();
     Observation seen;
     seen["b"].status = serving("b", Role::replica, r);
     CHECK_FALSE(most_advanced(r, seen));
