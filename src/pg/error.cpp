@@ -4,6 +4,14 @@
 #include <cctype>
 
 namespace toygres::pg {
+namespace {
+
+// What two sessions meet that change one catalogue row, as of a role: no SQLSTATE of its own, and never translated.
+bool changed_at_once(std::string_view sqlstate, std::string_view message) {
+    return sqlstate == "XX000" && message.starts_with("tuple concurrently ");
+}
+
+}  // namespace
 
 Error sql_error(std::string_view sqlstate, std::string message, std::string_view constraint) {
     nlohmann::json details = {{"sqlstate", sqlstate}};
@@ -12,7 +20,8 @@ Error sql_error(std::string_view sqlstate, std::string message, std::string_view
         return Error{kind, std::move(code), std::move(message), std::move(details)};
     };
     const auto starts = [&](std::string_view prefix) { return sqlstate.starts_with(prefix); };
-    if (sqlstate == "40001" || sqlstate == "40P01") return make(ErrorKind::transient, "serialization_failure");
+    if (sqlstate == "40001" || sqlstate == "40P01" || changed_at_once(sqlstate, message))
+        return make(ErrorKind::transient, "serialization_failure");
     if (sqlstate == "55P03") return make(ErrorKind::transient, "lock_not_available");
     if (sqlstate == "25006") return make(ErrorKind::transient, "read_only");
     if (sqlstate == "57014") return make(ErrorKind::timeout, "query_cancelled");

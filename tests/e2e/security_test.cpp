@@ -49,12 +49,15 @@ std::string password_of(const Stack& stack, const std::string& name) {
     return parse_json(response.body)->at("password").get<std::string>();
 }
 
-bool opens(const Stack& stack, const std::string& name, const std::string& password) {
+std::string host_of(const Stack& stack, const std::string& name) {
     const auto response = stack.call("GET", "/api/v1/instances/" + name + "/connection");
-    const auto host = parse_json(response.body)->at("host").get<std::string>();
+    return parse_json(response.body)->at("host").get<std::string>();
+}
+
+bool opens(const Stack& stack, const std::string& name, const std::string& password) {
     return shell(fmt::format("PGPASSWORD='{}' psql -X -At 'host={} user=postgres dbname=postgres sslmode=require' -c "
                              "'SELECT 1'",
-                             password, host))
+                             password, host_of(stack, name)))
                .code == 0;
 }
 
@@ -224,6 +227,35 @@ TEST_CASE("security: a new password opens the instance, the old one does not, an
           "0");
     CHECK(stack.broken_invariants().empty());
     CHECK(stack.wait_operation(stack.remove("rotated")).at("state") == "succeeded");
+}
+
+TEST_CASE("security: a new password is set also when somebody else changes the role in the same moment", "[security]") {
+    auto& stack = shared_stack();
+    CHECK(stack.wait_operation(stack.create("contended")).at("state") == "succeeded");
+    const auto before = password_of(stack, "contended");
+    const auto conninfo = fmt::format("host={} user=postgres dbname=postgres sslmode=require password={}",
+                                      host_of(stack, "contended"), before);
+    pqxx::connection somebody(conninfo), witness(conninfo);
+    pqxx::work change(somebody);
+    change.exec("ALTER ROLE postgres CONNECTION LIMIT -1");
+    const auto accepted = stack.call("POST", "/api/v1/instances/contended/rotate-password");
+    REQUIRE(accepted.status == 202);
+    REQUIRE(eventually([&] {
+        return pqxx::nontransaction(witness)
+                   .exec(
+                       "SELECT FROM pg_stat_activity WHERE application_name = 'toygres rotate-password' AND "
+                       "wait_event_type = 'Lock'")
+                   .size() == 1;
+    }));
+    change.commit();
+    const auto operation = stack.wait_operation(parse_json(accepted.body)->at("operation").at("id").get<std::string>());
+    INFO(operation.dump());
+    CHECK(operation.at("state") == "succeeded");
+    const auto after = password_of(stack, "contended");
+    CHECK(after != before);
+    CHECK(opens(stack, "contended", after));
+    CHECK_FALSE(opens(stack, "contended", before));
+    CHECK(stack.wait_operation(stack.remove("contended")).at("state") == "succeeded");
 }
 
 TEST_CASE("security: kill -9 of the server at every point of a change of password", "[security]") {
