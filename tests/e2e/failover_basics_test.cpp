@@ -31,7 +31,8 @@ TEST_CASE(
     CHECK(db.members_labelled("primary") == Strings{db.primary()});
     CHECK(db.members_labelled("replica") == Strings{db.standby()});
     CHECK(db.addresses_behind(db.k8s_name()) == Strings{db.address(db.primary())});
-    CHECK(db.addresses_behind(db.k8s_name() + "-ro") == Strings{db.address(db.standby())});
+    // A Service follows the readiness of pods, which is looked at every few seconds.
+    CHECK(eventually([&] { return db.addresses_behind(db.k8s_name() + "-ro") == Strings{db.address(db.standby())}; }));
     CHECK(db.stack().broken_invariants() == "");
 }
 
