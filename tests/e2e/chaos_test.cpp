@@ -117,8 +117,8 @@ TEST_CASE(
         ledger.forget_gaps();
         const auto began = std::chrono::steady_clock::now();
         strike_and_mend(trial, db);
-        REQUIRE(ledger.goes_on(20, 180));
-        REQUIRE(db.becomes_whole(180));
+        REQUIRE(ledger.goes_on());
+        REQUIRE(db.becomes_whole());
         REQUIRE(ledger.goes_on());
         REQUIRE(ledger.missing() == "");
         REQUIRE(ledger.two_at_once() == "");

@@ -197,7 +197,7 @@ TEST_CASE("drift: a superuser's Secret that is gone comes back with a password t
     REQUIRE(find(drift(stack), "Secret " + locked + "-superuser"));
     CHECK(stack.cli("drift --repair --yes").code == 0);
     CHECK(kubectl.has("secret " + locked + "-superuser"));
-    CHECK(eventually([&] { return stack.can_connect("locked"); }, 180));
+    CHECK(eventually([&] { return stack.can_connect("locked"); }));
     CHECK(drift(stack).empty());
     CHECK(stack.wait_operation(stack.remove("locked")).at("state") == "succeeded");
 }

@@ -20,7 +20,7 @@ TEST_CASE(
     const auto [primary, epoch] = std::pair(db.primary(), db.epoch());
     db.strike_down(primary);
     db.stack().restart_cms("immediate");
-    REQUIRE(eventually([&] { return db.epoch() == epoch + 1; }, 90));
+    REQUIRE(eventually([&] { return db.epoch() == epoch + 1; }));
     db.scale(primary, 1);
     check_end(db, ledger);
 }

@@ -141,7 +141,7 @@ TEST_CASE("resync copies the standby afresh [cnpg pvc_deletion_test; patroni rei
     REQUIRE(ledger.goes_on());
     const auto [standby, epoch, postmaster] = std::tuple(db.standby(), db.epoch(), db.postmaster(db.standby()));
     CHECK(db.ask("resync").at("state") == "succeeded");
-    REQUIRE(eventually([&] { return db.postmaster(standby) != postmaster && db.is_whole(); }, 120));
+    REQUIRE(eventually([&] { return db.postmaster(standby) != postmaster && db.is_whole(); }));
     CHECK(db.record().at("clones").at(standby).get<int>() >= 1);
     CHECK(db.epoch() == epoch);
     check_end(db, ledger);

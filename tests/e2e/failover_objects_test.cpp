@@ -16,8 +16,8 @@ TEST_CASE(
     REQUIRE(ledger.goes_on());
     const auto [primary, epoch, agent] = std::tuple(db.primary(), db.epoch(), db.agent(db.primary()));
     db.delete_stateful_set(primary);
-    REQUIRE(eventually([&] { return db.agent(primary) != agent; }, 90));
-    REQUIRE(eventually([&] { return db.agent(primary) != 0; }, 90));
+    REQUIRE(eventually([&] { return db.agent(primary) != agent; }));
+    REQUIRE(eventually([&] { return db.agent(primary) != 0; }));
     check_end(db, ledger);
     CHECK(db.epoch() <= epoch + 1);
 }
@@ -149,7 +149,7 @@ TEST_CASE(
     {
         const Replicated db(stack, "fading1");
         db.scale(db.standby(), 0);
-        REQUIRE(db.becomes("degraded", 20));
+        REQUIRE(db.becomes("degraded"));
         remove(db);
     }
     {

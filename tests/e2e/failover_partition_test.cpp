@@ -47,7 +47,7 @@ struct Split : Scene {
     void heal() {
         silent->thaw();
         // Whose answer nobody waits for any more: the server ends with its sessions.
-        REQUIRE(eventually([&] { return db.is_whole(); }, 120));
+        REQUIRE(eventually([&] { return db.is_whole(); }));
         pinned.stop();
     }
 

@@ -66,7 +66,7 @@ TEST_CASE(
     REQUIRE(ledger.goes_on());
     const auto [primary, epoch, agent] = std::tuple(db.primary(), db.epoch(), db.agent(db.primary()));
     db.delete_pod(primary);
-    REQUIRE(eventually([&] { return db.agent(primary) != agent; }, 90));
+    REQUIRE(eventually([&] { return db.agent(primary) != agent; }));
     check_end(db, ledger);
     CHECK(db.epoch() <= epoch + 1);
 }

@@ -19,7 +19,7 @@ std::vector<std::string> create_many(Stack& stack, const std::string& prefix, in
 void delete_many(Stack& stack, const std::string& prefix, int count) {
     std::vector<std::string> operations;
     for (int i = 0; i < count; ++i) operations.push_back(stack.remove(fmt::format("{}{}", prefix, i)));
-    for (const auto& id : operations) CHECK(stack.wait_operation(id, 300).at("state") == "succeeded");
+    for (const auto& id : operations) CHECK(stack.wait_operation(id).at("state") == "succeeded");
     CHECK(stack.objects().empty());
     CHECK(eventually([&] { return stack.volumes().empty(); }));
     CHECK(stack.broken_invariants().empty());
@@ -35,7 +35,7 @@ TEST_CASE("PostgreSQL of the CMS restarted in the middle of ten creates: all ten
                                      "AND kind = 'activity_completed'")) >= 10;
     }));
     stack.restart_cms("immediate");
-    for (const auto& id : operations) CHECK(stack.wait_operation(id, 180).at("state") == "succeeded");
+    for (const auto& id : operations) CHECK(stack.wait_operation(id).at("state") == "succeeded");
     CHECK(stack.broken_invariants().empty());
     delete_many(stack, "ten", 10);
 }
@@ -65,7 +65,7 @@ TEST_CASE("two servers on one CMS share the work; when one is killed the other g
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
     WARN("taken over after " << took.count() << " ms");
     CHECK(took < std::chrono::seconds(10));
-    for (const auto& id : operations) CHECK(stack.wait_operation(id, 180).at("state") == "succeeded");
+    for (const auto& id : operations) CHECK(stack.wait_operation(id).at("state") == "succeeded");
     delete_many(stack, "pair", 6);
 }
 
@@ -77,7 +77,7 @@ TEST_CASE(
     const auto operations = create_many(stack, "zombie", 6);
     ::kill(extra.pid, SIGSTOP);
     REQUIRE(eventually([&] { return stack.value("SELECT count(DISTINCT owner) FROM shards") == "1"; }));
-    for (const auto& id : operations) CHECK(stack.wait_operation(id, 180).at("state") == "succeeded");
+    for (const auto& id : operations) CHECK(stack.wait_operation(id).at("state") == "succeeded");
     const auto epochs = stack.value("SELECT sum(epoch) FROM shards");
     ::kill(extra.pid, SIGCONT);
     // It comes back to the table only by claims, which raise epochs; what it had computed is void.
@@ -104,6 +104,6 @@ TEST_CASE("SIGTERM drains: shards handed over, nothing lost, exit 0 within 10 s"
     CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(10));
     CHECK(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 0);
-    for (const auto& id : operations) CHECK(stack.wait_operation(id, 180).at("state") == "succeeded");
+    for (const auto& id : operations) CHECK(stack.wait_operation(id).at("state") == "succeeded");
     delete_many(stack, "drain", 6);
 }

@@ -1,6 +1,8 @@
 // The client that failover is made for: appends numbered rows through the Service, reconnects on every error, and keeps
 // outside of the database what was acknowledged, when, and by which server.
 #pragma once
+#include "patience.hpp"
+
 #include <pqxx/pqxx>
 
 #include <chrono>
@@ -39,7 +41,7 @@ class Ledger {
 
     std::size_t acknowledged() const;
     // Until so many rows more are acknowledged; false after that many seconds.
-    bool goes_on(std::size_t rows = 20, int seconds = 60) const;
+    bool goes_on(std::size_t rows = 20, int seconds = patience_s) const;
     // The longest time in which nothing was acknowledged, since the beginning or since forget_gaps(), up to now.
     std::chrono::milliseconds longest_gap() const;
     void forget_gaps();

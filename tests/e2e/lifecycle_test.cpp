@@ -177,6 +177,6 @@ TEST_CASE("monitor: the supervisor starts one that is missing") {
             fmt::format("SELECT count(*) FROM orchestrations WHERE id = '{}' AND finished_at IS NULL", monitor));
     };
     REQUIRE(eventually([&] { return open() == "0"; }));
-    REQUIRE(eventually([&] { return open() == "1"; }, 90));
+    REQUIRE(eventually([&] { return open() == "1"; }));
     CHECK(stack.wait_operation(stack.remove("orphan")).at("state") == "succeeded");
 }

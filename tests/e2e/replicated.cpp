@@ -21,7 +21,7 @@ constexpr auto ns = "toygres";
 
 void create(const Stack& stack, const std::string& name, Json more) {
     if (!more.contains("check_interval")) more["check_interval"] = "2s";
-    const auto made = stack.wait_operation(stack.create(name, std::move(more)), 300);
+    const auto made = stack.wait_operation(stack.create(name, std::move(more)));
     INFO(made.dump());
     REQUIRE(made.at("state") == "succeeded");
 }

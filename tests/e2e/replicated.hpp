@@ -37,10 +37,10 @@ class Replicated {
     // Without hand-overs and failovers that were given up.
     int completed_failovers() const;
     int open_failovers() const;
-    bool becomes(const std::string& state, int seconds = 60) const;
+    bool becomes(const std::string& state, int seconds = patience_s) const;
     // Synced, with all members, each labelled as what it is; all standbys stream synchronously in this epoch.
     bool is_whole() const;
-    bool becomes_whole(int seconds = 120) const;
+    bool becomes_whole(int seconds = patience_s) const;
     // In effect at once: {"silence_ms": 1000}.
     void set_policy(const Json& changes) const;
     void wake() const;

@@ -21,7 +21,7 @@ TEST_CASE("schedules: a run that is due starts once, also when the server is kil
             stack.value("SELECT count(*) FROM orchestrations WHERE tags->>'schedule' = 'often' AND name = "
                         "'post_alert'"));
     };
-    REQUIRE(eventually([&] { return runs() > 0; }, 120));
+    REQUIRE(eventually([&] { return runs() > 0; }));
     CHECK(stack.cli("schedules create often --cron @daily --type post_alert").output.contains("exists already"));
     CHECK(stack.cli("schedules create bad --cron '0 25 * * *' --type post_alert").output.contains("the hour \"25\""));
     CHECK(stack.cli("schedules pause often --note enough").code == 0);

@@ -49,7 +49,7 @@ SmallVolumes::SmallVolumes(Stack& stack, const std::string& name, const Json& mo
             paths_.emplace(member, path);
         }
     }
-    const auto made = stack.wait_operation(operation, 300);
+    const auto made = stack.wait_operation(operation);
     INFO(made.dump());
     REQUIRE(made.at("state") == "succeeded");
     db_ = std::make_unique<Replicated>(stack, name, Replicated::Running());

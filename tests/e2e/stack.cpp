@@ -160,7 +160,7 @@ bool Stack::server_runs() const {
 void Stack::signal_server(int number) const { REQUIRE(::kill(server_pid(), number) == 0); }
 
 void Stack::wait_for_death() const {
-    REQUIRE(eventually([&] { return !server_runs(); }, 120));
+    REQUIRE(eventually([&] { return !server_runs(); }));
 }
 
 Stack::Extra Stack::start_extra_server(const ExtraOptions& options) { return start_server(free_port(), options); }

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/json.hpp"
 #include "http/message.hpp"
+#include "patience.hpp"
 #include "support/catch.hpp"
 
 #include <pqxx/pqxx>
@@ -95,7 +96,7 @@ class Stack {
     std::string create(const std::string& name, Json more = Json::object()) const;
     std::string remove(const std::string& name) const;
     // Until the operation has ended; its document. Survives a server that is away.
-    Json wait_operation(const std::string& id, int seconds = 120) const;
+    Json wait_operation(const std::string& id, int seconds = patience_s) const;
     // SELECT 1 as the user would.
     bool can_connect(const std::string& name) const;
 
@@ -117,7 +118,7 @@ class Stack {
 // The operation's id in a 202.
 std::string operation_of(const http::Response& response);
 // Polls `condition` until it holds; false after that many seconds.
-bool eventually(const std::function<bool()>& condition, int seconds = 60);
+bool eventually(const std::function<bool()>& condition, int seconds = patience_s);
 
 // One stack for the whole test program.
 Stack& shared_stack();

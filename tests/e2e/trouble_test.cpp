@@ -47,7 +47,7 @@ std::string k8s_name_of(const Stack& stack, const std::string& name) {
 }
 
 void check_made(const Stack& stack, const std::string& id, const std::string& name) {
-    const auto made = stack.wait_operation(id, 120);
+    const auto made = stack.wait_operation(id);
     INFO(made.dump());
     CHECK(made.at("state") == "succeeded");
     CHECK_FALSE(made.value("progress", Json::object()).contains("reason"));
@@ -328,7 +328,7 @@ TEST_CASE("the API server does not answer for two minutes: the instance serves o
     api.be_silent(true);
     const auto began = std::chrono::steady_clock::now();
     const auto id = s.db.stack().create("minutes");
-    CHECK(eventually([&] { return !alert(s.db, "kubernetes").empty(); }, 90));
+    CHECK(eventually([&] { return !alert(s.db, "kubernetes").empty(); }));
     CHECK(waits_for(s.db.stack(), id, "KubernetesUnreachable", 90));
     while (std::chrono::steady_clock::now() - began < 2min) CHECK(s.ledger.goes_on(500));
     api.be_silent(false);

@@ -40,7 +40,7 @@ InstalledStack::InstalledStack() : kubeconfig_(wanted_kubeconfig()) {
 
 void InstalledStack::up(const std::string& crash_at) {
     REQUIRE(crash_at.empty());
-    REQUIRE(eventually([&] { return servers_are_ready(); }, 180));
+    REQUIRE(eventually([&] { return servers_are_ready(); }));
 }
 
 std::string InstalledStack::database() const {

@@ -75,5 +75,5 @@ TEST_CASE("in the cluster: no password, key or token is in the CMS, a log, a pod
     for (const auto& server : stack.servers()) look(server, stack.kubectl("logs " + server));
     for (const auto& member : db.record().at("members").get<Strings>())
         look(member, stack.kubectl(fmt::format("logs {}-0 -c postgres", member)));
-    CHECK(stack.wait_operation(stack.remove("secretive"), 300).at("state") == "succeeded");
+    CHECK(stack.wait_operation(stack.remove("secretive")).at("state") == "succeeded");
 }

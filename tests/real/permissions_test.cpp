@@ -173,5 +173,5 @@ TEST_CASE("permissions: an agent reads its topology and nothing else", "[permiss
         CHECK_FALSE(may(what));
     }
     CHECK_FALSE(may("patch configmap/" + kube::topology_config_map(db.k8s_name())));
-    CHECK(stack.wait_operation(stack.remove("modest"), 300).at("state") == "succeeded");
+    CHECK(stack.wait_operation(stack.remove("modest")).at("state") == "succeeded");
 }

@@ -74,13 +74,13 @@ TEST_CASE("rollout: a rolling restart while an instance is made: no call fails, 
     Caller caller(stack);
     stack.kubectl("rollout restart deployment/toygres");
     stack.kubectl("rollout status deployment/toygres --timeout=300s");
-    REQUIRE(eventually([&] { return stack.servers_are_ready(); }, 180));
-    CHECK(stack.wait_operation(operation, 300).at("state") == "succeeded");
+    REQUIRE(eventually([&] { return stack.servers_are_ready(); }));
+    CHECK(stack.wait_operation(operation).at("state") == "succeeded");
     for (const auto& server : stack.servers()) CHECK(std::ranges::find(before, server) == before.end());
     INFO(fmt::format("{}", fmt::join(caller.failures(), "\n")));
     CHECK(caller.failures().empty());
     CHECK(caller.asked() > 20);
-    CHECK(stack.wait_operation(stack.remove("rolled"), 300).at("state") == "succeeded");
+    CHECK(stack.wait_operation(stack.remove("rolled")).at("state") == "succeeded");
     CHECK(stack.broken_invariants() == "");
 }
 
@@ -91,14 +91,14 @@ TEST_CASE("rollout: each server is killed while an instance is made and deleted:
     };
     const auto creation = stack.create("killed", {{"replication", true}});
     kill_one(0);
-    REQUIRE(eventually([&] { return stack.servers_are_ready(); }, 180));
+    REQUIRE(eventually([&] { return stack.servers_are_ready(); }));
     kill_one(1);
-    CHECK(stack.wait_operation(creation, 300).at("state") == "succeeded");
-    REQUIRE(eventually([&] { return stack.servers_are_ready(); }, 180));
+    CHECK(stack.wait_operation(creation).at("state") == "succeeded");
+    REQUIRE(eventually([&] { return stack.servers_are_ready(); }));
     const auto deletion = stack.remove("killed");
     kill_one(0);
-    CHECK(stack.wait_operation(deletion, 300).at("state") == "succeeded");
-    REQUIRE(eventually([&] { return stack.servers_are_ready(); }, 180));
+    CHECK(stack.wait_operation(deletion).at("state") == "succeeded");
+    REQUIRE(eventually([&] { return stack.servers_are_ready(); }));
     CHECK(stack.broken_invariants() == "");
     CHECK(eventually([&] { return shards_by_server(stack) == "32 32"; }));
 }
@@ -108,9 +108,9 @@ TEST_CASE("rollout: the database's pod is deleted: the servers wait and go on", 
     const Replicated db(stack, "waits");
     const auto before = stack.object("Pod", "toygres-cms-0").at("metadata").at("uid");
     stack.kubectl("delete pod toygres-cms-0");
-    REQUIRE(eventually([&] { return stack.servers_are_ready() && stack.call("GET", "/readyz").status == 200; }, 180));
+    REQUIRE(eventually([&] { return stack.servers_are_ready() && stack.call("GET", "/readyz").status == 200; }));
     CHECK(stack.object("Pod", "toygres-cms-0").at("metadata").at("uid") != before);
     CHECK(db.becomes_whole());
     CHECK(db.ask("switchover").at("state") == "succeeded");
-    CHECK(stack.wait_operation(stack.remove("waits"), 300).at("state") == "succeeded");
+    CHECK(stack.wait_operation(stack.remove("waits")).at("state") == "succeeded");
 }
