@@ -78,10 +78,18 @@ asio::awaitable<Result<std::unique_ptr<pg::Connection>>> log_in(InstanceServices
     raise(ErrorKind::transient, std::string(CheckHealth::not_made), "too many others are being looked at");
 }
 
+// A look's own time is the instance's: what it waits for before it turns to it says nothing of it.
+struct Look {
+    Clock::time_point began = Clock::now();
+    Clock::time_point turned_to_it = began;
+};
+
 // In a session of its own, as a user's application begins one.
-asio::awaitable<Result<std::string>> probe_with(InstanceServices& services, InstanceRef in, std::string query) {
+asio::awaitable<Result<std::string>> probe_with(InstanceServices& services, InstanceRef in, std::string query,
+                                                Look& look) {
     const auto place = co_await services.log_ins.enter(place_timeout);
     if (!place) give_up_look();
+    look.turned_to_it = Clock::now();
     auto connection = co_await log_in(services, in, probe_timeout);
     if (!connection) co_return std::unexpected(std::move(connection).error());
     auto version = co_await ask(**connection);
@@ -94,7 +102,8 @@ asio::awaitable<Result<std::string>> probe_with(InstanceServices& services, Inst
 // Nobody may log in now, since a crowd does, as after a restart: what the primary's agent finds will do once more.
 // Empty: what version it is was not asked.
 asio::awaitable<std::string> probe_without(KeptSessions& sessions, InstanceRef in, KeptSessions::Session kept,
-                                           bool told) {
+                                           bool told, Look& look) {
+    look.turned_to_it = Clock::now();
     auto version = kept ? co_await ask_kept(*kept) : std::nullopt;
     if (version) sessions.put_back(in.k8s_name, std::move(kept));
     if (!version && !told) give_up_look();
@@ -104,8 +113,7 @@ asio::awaitable<std::string> probe_without(KeptSessions& sessions, InstanceRef i
 // In the session of the looks before while the primary's agent finds that users can log in, and one is made now and
 // then all the same. A session that stands while a log-in fails stays, unused: to leave its place would let the next
 // log-in in, and nobody else.
-asio::awaitable<Result<std::string>> probe(InstanceServices& services, InstanceRef in) {
-    const auto began = Clock::now();
+asio::awaitable<Result<std::string>> probe(InstanceServices& services, InstanceRef in, Look& look) {
     auto& sessions = services.sessions;
     const auto users = services.watch(in).login();
     const auto free = users && users->ok ? users->free_connections.value_or(0) : 0;
@@ -121,8 +129,10 @@ asio::awaitable<Result<std::string>> probe(InstanceServices& services, InstanceR
     }
     const bool told = users && users->ok;
     const auto place = co_await services.log_ins.enter(told ? place_timeout_if_told : place_timeout);
-    if (!place) co_return co_await probe_without(sessions, in, std::move(kept), told);
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(probe_timeout - (Clock::now() - began));
+    if (!place) co_return co_await probe_without(sessions, in, std::move(kept), told, look);
+    look.turned_to_it = Clock::now();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(probe_timeout - (look.turned_to_it - look.began));
     auto connection = co_await log_in(services, in, left);
     if (!connection) {
         if (kept) sessions.put_back(in.k8s_name, std::move(kept));
@@ -140,10 +150,10 @@ asio::awaitable<Result<std::string>> probe(InstanceServices& services, InstanceR
 
 asio::awaitable<CheckHealth::Output> CheckHealth::run(runtime::ActivityContext& ctx, Input in) {
     auto& services = ctx.service<InstanceServices>();
-    const auto began = Clock::now();
     const auto query = co_await custom_query(services, in);
-    const auto version = co_await (query.empty() ? probe(services, in) : probe_with(services, in, query));
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began).count();
+    Look look;
+    const auto version = co_await (query.empty() ? probe(services, in, look) : probe_with(services, in, query, look));
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - look.turned_to_it).count();
     if (version) co_return Output{true, version->empty() ? std::nullopt : std::optional(*version), took, std::nullopt};
     services.forget(in.k8s_name);
     co_return Output{false, std::nullopt, took, version.error().message};

@@ -17,7 +17,7 @@ struct CheckHealth {
     struct Output {
         bool healthy;
         std::optional<std::string> version;
-        std::int64_t response_time_ms;
+        std::int64_t response_time_ms;  // without what a look waits for before its turn
         std::optional<std::string> error;
     };
     // No look was made, since too many others are being made; that says nothing of the instance.
