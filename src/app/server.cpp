@@ -50,6 +50,7 @@ namespace rt = runtime;
 
 constexpr auto supervisor_interval = 30s;
 constexpr auto retention_interval = 60s;
+constexpr auto first_retention = 5s;  // also of servers that are started again and again
 constexpr auto certificates_interval = 1h;
 constexpr auto retry_interval = 500ms;
 constexpr int prune_batch = 5000;
@@ -195,8 +196,8 @@ asio::awaitable<void> keep_certificates(rt::Client& client, rt::Clock& clock) {
 asio::awaitable<void> keep_retention(rt::Client& client, rt::Clock& clock, const ServerConfig& config) {
     const std::vector<rt::Retention> rules{{"", config.keep_executions, config.keep_ended}};
     rt::Pause pause(co_await asio::this_coro::executor, clock);
-    for (;;) {
-        co_await pause.wait(retention_interval);
+    for (auto next = first_retention;; next = retention_interval) {
+        co_await pause.wait(next);
         const auto pruned = co_await client.prune(rules);
         if (!pruned && !pruned.error().retryable())
             log::error("retention.failed", {{"code", pruned.error().code}, {"message", pruned.error().message}});
@@ -211,15 +212,15 @@ using Prune = asio::awaitable<Result<int>> (*)(pg::Connection& db, std::chrono::
 asio::awaitable<void> keep_record(std::string what, Prune prune, std::shared_ptr<pg::Pool> pool, rt::Clock& clock,
                                   std::chrono::minutes keep) {
     rt::Pause pause(co_await asio::this_coro::executor, clock);
-    for (bool more = false;;) {
-        co_await pause.wait(more ? 1s : retention_interval);
+    for (auto next = first_retention;;) {
+        co_await pause.wait(next);
         auto lease = co_await pool->acquire();
         const auto gone =
             lease ? co_await prune(**lease, keep, prune_batch) : Result<int>(std::unexpected(lease.error()));
         if (!gone && !gone.error().retryable())
             log::error(what + ".not_pruned", {{"code", gone.error().code}, {"message", gone.error().message}});
         if (gone && *gone > 0) log::info(what + ".pruned", {{"entries", *gone}});
-        more = gone && *gone >= prune_batch;
+        next = gone && *gone >= prune_batch ? 1s : retention_interval;
     }
 }
 
