@@ -8,6 +8,8 @@
 #include "embedded/manifests_ha.hpp"
 #include "kube/yaml.hpp"
 
+#include <boost/url/parse.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -119,7 +121,30 @@ void fill_database(Json& set, const cli::ManifestsOptions& options) {
 }
 
 void open_ports(Json& policy, const std::vector<int>& ports) {
-    for (const auto port : ports) policy["spec"]["egress"][0]["ports"].push_back({{"protocol", "TCP"}, {"port", port}});
+    auto& open = policy["spec"]["egress"][0]["ports"];
+    for (const auto port : ports)
+        if (const Json entry = {{"protocol", "TCP"}, {"port", port}}; std::ranges::find(open, entry) == open.end())
+            open.push_back(entry);
+}
+
+// The port that it leads to.
+Result<int> port_of(const std::string& option, const std::string& text) {
+    const auto url = boost::urls::parse_uri(text);
+    if (!url || url->host().empty() || (url->scheme() != "http" && url->scheme() != "https") ||
+        (url->has_port() && url->port_number() == 0))
+        return std::unexpected(bad_option(fmt::format("{}: {} is no http:// or https:// URL", option, text)));
+    if (url->has_userinfo())
+        return std::unexpected(bad_option(option + ": must hold no user and no password, for it is in no Secret"));
+    if (url->has_port()) return url->port_number();
+    return url->scheme() == "https" ? 443 : 80;
+}
+
+Result<void> send_traces(Json& deployment, Json& policy, const std::string& endpoint) {
+    const auto port = port_of("--otlp-endpoint", endpoint);
+    if (!port) return std::unexpected(port.error());
+    container_of(deployment)["env"].push_back({{"name", "TOYGRES_OTLP_ENDPOINT"}, {"value", endpoint}});
+    open_ports(policy, {*port});
+    return {};
 }
 
 void move_to(std::vector<Manifest>& manifests, const std::string& ns) {
@@ -173,7 +198,11 @@ Result<std::string> render_manifests(const cli::ManifestsOptions& options) {
     fill_deployment(*find(manifests, "Deployment"), options);
     if (!options.tls_secret.empty())
         serve_tls(*find(manifests, "Deployment"), *find(manifests, "Service"), options.tls_secret);
-    open_ports(*find(manifests, "NetworkPolicy"), options.egress_ports);
+    auto& policy = *find(manifests, "NetworkPolicy");
+    open_ports(policy, options.egress_ports);
+    if (!options.otlp_endpoint.empty())
+        if (auto sent = send_traces(*find(manifests, "Deployment"), policy, options.otlp_endpoint); !sent)
+            return std::unexpected(std::move(sent).error());
     if (auto* set = find(manifests, "StatefulSet")) fill_database(*set, options);
     if (auto* budget = find(manifests, "PodDisruptionBudget"); budget != nullptr && *minor < policy_v1_minor)
         (*budget)["apiVersion"] = "policy/v1beta1";

@@ -102,6 +102,7 @@ struct ManifestsOptions {
     std::vector<std::string> postgres_versions;  // empty: those of the server
     std::string tls_secret;                      // name of a Secret; empty: TLS ends before the server
     std::vector<int> egress_ports;               // more of them, that the server may connect to
+    std::string otlp_endpoint;                   // URL of a collector of traces; empty: none
     std::string kube_version;                    // "1.20"; empty: a current one
 };
 

@@ -214,6 +214,8 @@ void add_manifests(CLI::App& app, CommandLine& line) {
     verb->add_option("--egress-port", o.egress_ports, "A further TCP port that the server connects to")
         ->check(CLI::Range(1, 65'535))
         ->delimiter(',');
+    verb->add_option("--otlp-endpoint", o.otlp_endpoint,
+                     "URL of a collector that traces are sent to: OTLP over HTTP, as JSON [none]");
     verb->add_option("--kube-version", o.kube_version, "Of the cluster, such as 1.20 [a current one]");
     launches(verb, line, &Launcher::manifests, o);
 }

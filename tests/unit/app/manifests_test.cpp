@@ -13,6 +13,7 @@
 
 #include <cstdio>
 #include <map>
+#include <set>
 
 using namespace toygres;
 
@@ -151,6 +152,35 @@ TEST_CASE("manifests: images, database, disks and ports are as asked for") {
     CHECK(objects.at("Deployment toygres").dump().contains(R"("secretKeyRef":{"key":"url","name":"mine"})"));
 }
 
+TEST_CASE("manifests: the server may reach the collector that its traces go to") {
+    auto options = standard();
+    const auto ports_open = [&] {
+        std::multiset<int> out;
+        for (const auto& port : rendered(options).at("NetworkPolicy toygres").at("spec").at("egress").at(0).at("ports"))
+            out.insert(port.at("port").get<int>());
+        return out;
+    };
+    const auto usual = ports_open();
+    for (const auto& [url, port] :
+         {std::pair("http://collector.tracing:4318", 4318), {"http://collector.tracing/v1/traces", 80}}) {
+        INFO(url);
+        options.otlp_endpoint = url;
+        auto expected = usual;
+        expected.insert(port);
+        CHECK(ports_open() == expected);
+    }
+    options.otlp_endpoint = "https://collector.example";
+    CHECK(ports_open() == usual);
+    for (const auto* wrong : {"collector:4318", "http://", "ftp://collector", "http://collector:0", "http://a b",
+                              "http://me:secret@collector"}) {
+        INFO(wrong);
+        options.otlp_endpoint = wrong;
+        const auto refused = app::render_manifests(options);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.contains("--otlp-endpoint"));
+    }
+}
+
 TEST_CASE("manifests: a disruption budget is in the version that the cluster has") {
     auto options = standard();
     CHECK_FALSE(rendered(options).contains("PodDisruptionBudget toygres"));
@@ -198,6 +228,7 @@ TEST_CASE("manifests: the server is started with arguments and variables that it
     auto options = standard();
     options.storage_class = "fast";
     options.postgres_versions = {"16", "17"};
+    options.otlp_endpoint = "http://collector.tracing:4318";
     const auto container =
         rendered(options).at("Deployment toygres").at("spec").at("template").at("spec").at("containers").at(0);
     std::vector<std::string> words{"toygres"};
@@ -221,6 +252,7 @@ TEST_CASE("manifests: the server is started with arguments and variables that it
     CHECK(given->listen_port == 8080);
     CHECK(given->stop_delay == std::chrono::seconds(5));
     CHECK(given->allow_plain_http);
+    CHECK(given->otlp_endpoint == "http://collector.tracing:4318");
 }
 
 TEST_CASE("manifests: with a Secret for TLS the server ends it itself, and nothing is in clear") {
