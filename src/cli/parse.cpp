@@ -372,6 +372,8 @@ void add_operator_verbs(CLI::App& app, CommandLine& line) {
     operation_verb->add_option("--instance", o.instance, "Those of one instance");
     operation_verb->add_option("--state", o.state)
         ->check(CLI::IsMember({"running", "succeeded", "failed", "cancelled"}));
+    operation_verb->add_option("--sort", o.sort, "By what, with - before it downwards [-created_at]")
+        ->check(CLI::IsMember({"created_at", "-created_at"}));
     add_wait(operation_verb, o.wait, o.timeout);
     runs(operation_verb, line, &operation, o);
 

@@ -25,12 +25,14 @@ constexpr Query by_key_query{"cms.operation_by_key",
 constexpr Query running_query{"cms.operation_running",
                               "SELECT " TOYGRES_OPERATION_COLUMNS
                               "WHERE p.instance_id = $1 AND p.kind = $2 AND p.state = 'running'"};
-constexpr Query list_query{
-    "cms.list_operations",
-    "SELECT " TOYGRES_OPERATION_COLUMNS
-    "WHERE ($1::text IS NULL OR i.user_name = $1) AND ($2::text IS NULL OR p.state = $2) "
-    "AND ($3::timestamptz IS NULL OR (date_trunc('milliseconds', p.created_at), p.id) < ($3::timestamptz, $4::text)) "
-    "ORDER BY date_trunc('milliseconds', p.created_at) DESC, p.id DESC LIMIT $5"};
+#define TOYGRES_LIST_OPERATIONS(COMPARISON, DIRECTION)                                                               \
+    "SELECT " TOYGRES_OPERATION_COLUMNS                                                                              \
+    "WHERE ($1::text IS NULL OR i.user_name = $1) AND ($2::text IS NULL OR p.state = $2) "                           \
+    "AND ($3::timestamptz IS NULL OR (date_trunc('milliseconds', p.created_at), p.id) " COMPARISON                   \
+    " ($3::timestamptz, $4::text)) ORDER BY date_trunc('milliseconds', p.created_at) " DIRECTION ", p.id " DIRECTION \
+    " LIMIT $5"
+constexpr Query list_newest{"cms.list_newest_operations", TOYGRES_LIST_OPERATIONS("<", "DESC")};
+constexpr Query list_oldest{"cms.list_oldest_operations", TOYGRES_LIST_OPERATIONS(">", "ASC")};
 constexpr Query count_running_query{"cms.count_running_operations",
                                     "SELECT kind, count(*), greatest(0, extract(epoch FROM clock_timestamp() - "
                                     "min(created_at)))::float8 FROM operations "
@@ -114,7 +116,8 @@ asio::awaitable<Result<std::optional<Operation>>> find_running(pg::Connection& d
 
 asio::awaitable<Result<std::vector<Operation>>> list_operations(pg::Connection& db, OperationFilter filter) {
     auto rows = co_await db.execute(
-        list_query, params(filter.instance, filter.state, filter.before_created_at, filter.before_id, filter.limit));
+        filter.oldest_first ? list_oldest : list_newest,
+        params(filter.instance, filter.state, filter.after_created_at, filter.after_id, filter.limit));
     if (!rows) co_return std::unexpected(std::move(rows).error());
     std::vector<Operation> out;
     for (const auto row : *rows) out.push_back(to_operation(row));

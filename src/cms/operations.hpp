@@ -52,11 +52,12 @@ asio::awaitable<Result<std::optional<Operation>>> find_running(pg::Connection& d
 struct OperationFilter {
     std::optional<std::string> instance{};  // name
     std::optional<std::string> state{};
-    std::optional<Timestamp> before_created_at{};  // cursor, with before_id
-    std::optional<std::string> before_id{};
+    bool oldest_first = false;
+    std::optional<Timestamp> after_created_at{};  // cursor, with after_id: a place in that order
+    std::optional<std::string> after_id{};
     int limit = 100;
 };
-// Newest first.
+// In the order of their creation.
 asio::awaitable<Result<std::vector<Operation>>> list_operations(pg::Connection& db, OperationFilter filter);
 
 // Those that run at present, by kind.

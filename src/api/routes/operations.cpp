@@ -13,15 +13,16 @@ std::vector<std::string> shown_members() {
 
 // Newest first.
 asio::awaitable<http::Response> list_operations(Call& call) {
-    call.expect_query({"instance", "state", "fields", "limit", "page_token"});
+    call.expect_query({"instance", "state", "sort", "fields", "limit", "page_token"});
     const int limit = page_size(call);
     const auto fields = chosen_fields(call, shown_members());
     const auto cursor = time_cursor(call);
     const cms::OperationFilter filter{
         .instance = call.query_text("instance"),
         .state = call.query_choice("state", {"running", "succeeded", "failed", "cancelled"}),
-        .before_created_at = cursor ? std::optional(cursor->created_at) : std::nullopt,
-        .before_id = cursor ? std::optional(cursor->id) : std::nullopt,
+        .oldest_first = call.query_choice("sort", {"created_at", "-created_at"}) == "created_at",
+        .after_created_at = cursor ? std::optional(cursor->created_at) : std::nullopt,
+        .after_id = cursor ? std::optional(cursor->id) : std::nullopt,
         .limit = limit + 1};
     const auto found = co_await call.read([&](pg::Connection& db) { return cms::list_operations(db, filter); });
     co_return json_response(page(

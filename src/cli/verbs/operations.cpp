@@ -22,6 +22,7 @@ int list_operations(Session& session, const OperationOptions& options) {
     std::string target = "/api/v1/operations";
     add_query(target, "instance", options.instance);
     add_query(target, "state", options.state);
+    add_query(target, "sort", options.sort);
     const auto found = all_pages(session, target, "operations", 100);
     if (session.print_raw(found)) return exit_ok;
     Table table({"ID", "KIND", "INSTANCE", "STATE", "STAGE", "CALLER", "AGE"});

@@ -158,6 +158,7 @@ struct OperationOptions {
     std::string id;  // empty or "list": all
     std::string instance;
     std::string state;
+    std::string sort;  // as the API has it
     bool wait;
     std::chrono::milliseconds timeout;
 };

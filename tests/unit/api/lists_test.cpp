@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 using namespace toygres;
 using namespace toygres::test;
 
@@ -136,6 +138,33 @@ TEST_CASE("list: a page's token is refused with other filters, another order or 
     }
     for (const auto* text : {"", "x", "Zm9v", "AAAA"})
         CHECK(fields_of(world.call("GET", std::string("/api/v1/instances?page_token=") + text)) == Names{"page_token"});
+}
+
+TEST_CASE("list: operations come newest first, or oldest first, on all pages") {
+    World world;
+    for (int i = 0; i < 5; ++i) make(world, fmt::format("db{}", i));
+    const auto listed = [&](const std::string& sort) {
+        Names out;
+        const auto query = "/api/v1/operations?limit=2&fields=instance" + sort;
+        for (auto page = json_of(world.call("GET", query));;
+             page =
+                 json_of(world.call("GET", query + "&page_token=" + page.at("next_page_token").get<std::string>()))) {
+            for (const auto& o : page.at("operations")) out.push_back(o.at("instance").get<std::string>());
+            if (!page.contains("next_page_token")) return out;
+        }
+    };
+    // Of one millisecond the ids decide.
+    const auto oldest = listed("&sort=created_at");
+    CHECK(std::set(oldest.begin(), oldest.end()).size() == 5);
+    const Names newest(oldest.rbegin(), oldest.rend());
+    CHECK(listed("&sort=-created_at") == newest);
+    CHECK(listed("") == newest);
+    world.sql(
+        "UPDATE operations SET created_at = now() - interval '1 hour' WHERE instance_id = (SELECT id FROM "
+        "instances WHERE user_name = 'db3')");
+    CHECK(listed("&sort=created_at").front() == "db3");
+    CHECK(listed("").back() == "db3");
+    CHECK(fields_of(world.call("GET", "/api/v1/operations?sort=state")) == Names{"sort"});
 }
 
 TEST_CASE("list: a token whose insides were changed is refused, not run into the database") {
