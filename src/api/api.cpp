@@ -131,6 +131,8 @@ asio::awaitable<void> Api::admit(Call& call, const Route& route) {
     call.set_caller(value_or_raise(co_await authenticator_.authenticate(
         std::string(request.headers.get("Authorization")), network_of(address_of(request.peer)))));
     expect_room(call.caller());
+    call.on_more_calls(
+        [this, token = call.caller().name](std::size_t calls) { rate_limit_.owe(token, calls, Clock::now()); });
     expect_role(call.caller(), route);
     if (route.needs == Needs::owner && call.caller().role != Role::admin)
         co_await call.read([&](pg::Connection& db) { return call.own_instance(db, call.param("name")); });

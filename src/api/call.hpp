@@ -9,6 +9,7 @@
 #include "http/server.hpp"
 #include "trace/trace.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -55,6 +56,11 @@ class Call {
     void note_refusal(Error error, std::string object);
     const std::optional<Error>& refusal() const { return refusal_; }
     cms::Actor actor() const { return {caller().name, request_id_}; }
+    // For the limit of its token it is as much as so many calls.
+    void counts_as(std::size_t calls) {
+        if (calls > 1 && on_more_calls_) on_more_calls_(calls - 1);
+    }
+    void on_more_calls(std::function<void(std::size_t calls)> told) { on_more_calls_ = std::move(told); }
 
     // The live instance {name}, of which the caller may change what he likes: on a route of Needs::owner, in the
     // transaction that changes it. Errors: not_found/"instance_not_found", forbidden/"not_owner".
@@ -103,6 +109,7 @@ class Call {
     std::optional<Caller> caller_;
     std::optional<std::string> object_;
     std::optional<Error> refusal_;
+    std::function<void(std::size_t)> on_more_calls_;
     bool streaming_ = false;
 };
 

@@ -19,17 +19,26 @@ void RateLimit::make_room(Time now) {
     buckets_.erase(std::ranges::max_element(buckets_, {}, [](const auto& entry) { return entry.second.calls; }));
 }
 
-std::optional<std::chrono::seconds> RateLimit::take(const std::string& token, Time now) {
-    if (rate_.per_second == 0) return std::nullopt;
+RateLimit::Bucket& RateLimit::bucket_of(const std::string& token, Time now) {
     if (!buckets_.contains(token)) make_room(now);
     auto& bucket = buckets_.try_emplace(token, Bucket{static_cast<double>(rate_.burst), now}).first->second;
     fill(bucket, now);
+    return bucket;
+}
+
+std::optional<std::chrono::seconds> RateLimit::take(const std::string& token, Time now) {
+    if (rate_.per_second == 0) return std::nullopt;
+    auto& bucket = bucket_of(token, now);
     if (bucket.calls >= 1) {
         bucket.calls -= 1;
         return std::nullopt;
     }
     const std::chrono::duration<double> wait((1 - bucket.calls) / rate_.per_second);
     return std::max(std::chrono::ceil<std::chrono::seconds>(wait), std::chrono::seconds(1));
+}
+
+void RateLimit::owe(const std::string& token, std::size_t calls, Time now) {
+    if (rate_.per_second > 0) bucket_of(token, now).calls -= static_cast<double>(calls);
 }
 
 }  // namespace toygres::api

@@ -22,13 +22,16 @@ class RateLimit {
 
     // Takes one call out of the token's bucket. nullopt: it may be made; else how long until one may.
     std::optional<std::chrono::seconds> take(const std::string& token, Time now);
+    // A call that may be made turned out to be worth so many more: those that come next wait for them.
+    void owe(const std::string& token, std::size_t calls, Time now);
     std::size_t size() const { return buckets_.size(); }
 
   private:
     struct Bucket {
-        double calls;
+        double calls;  // below zero: owed
         Time filled_at;
     };
+    Bucket& bucket_of(const std::string& token, Time now);
     void fill(Bucket& bucket, Time now) const;
     void make_room(Time now);
 

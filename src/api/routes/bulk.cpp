@@ -73,6 +73,7 @@ asio::awaitable<Response> create_many(Call& call) {
     call.expect_query({});
     const auto body = call.body<CreateBody>();
     expect_size("instances", body.instances.size());
+    call.counts_as(body.instances.size());
     call.idempotency_key();
     Json items = Json::array();
     for (std::size_t i = 0; i < body.instances.size(); ++i) {
@@ -129,6 +130,7 @@ asio::awaitable<Response> delete_many(Call& call) {
     call.expect_query({});
     const auto body = call.body<DeleteBody>();
     expect_size("names", body.names.size());
+    call.counts_as(body.names.size());
     call.idempotency_key();
     Json items = Json::array();
     for (std::size_t i = 0; i < body.names.size(); ++i)

@@ -129,3 +129,11 @@ TEST_CASE("rate: a token above it is answered 429 with the time to wait; others 
     CHECK(world.call("GET", "/api/v1/instances", {}, {{"Authorization", "Bearer " + world.reader}}).status == 200);
     for (const auto* open : {"/livez", "/readyz", "/version", "/metrics"}) CHECK(world.call("GET", open).status == 200);
 }
+
+TEST_CASE("rate: a bulk call counts as many as it has items") {
+    World world("http://127.0.0.1:1", {}, {.per_second = 1, .burst = 3});
+    Json names = Json::array();
+    for (int n = 0; n < 100; ++n) names.push_back(fmt::format("db{}", n));
+    CHECK(world.call("POST", remove_many, {{"names", names}}).status == 207);
+    CHECK(code_of(world.call("GET", "/api/v1/instances")) == "rate_limited");
+}

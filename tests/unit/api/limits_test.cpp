@@ -115,6 +115,19 @@ TEST_CASE("rate: a token may make a burst, then so many calls a second, and no o
     CHECK(made <= 110);
 }
 
+TEST_CASE("rate: what a call is worth beyond itself is waited for by the next, and by no other token") {
+    RateLimit limit({.per_second = 10, .burst = 20});
+    CHECK_FALSE(limit.take("a", start));
+    limit.owe("a", 99, start);
+    CHECK(limit.take("a", start) == 9s);
+    CHECK_FALSE(limit.take("b", start));
+    CHECK(limit.take("a", start + 8'000ms));
+    CHECK_FALSE(limit.take("a", start + 8'100ms));
+    RateLimit none({.per_second = 0, .burst = 1});
+    none.owe("a", 1'000, start);
+    CHECK_FALSE(none.take("a", start));
+}
+
 TEST_CASE("rate: who waits is told how long; a bucket holds no more than a burst; 0 is no limit") {
     RateLimit slow({.per_second = 1, .burst = 1});
     CHECK_FALSE(slow.take("a", start));
