@@ -5,6 +5,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -24,34 +25,60 @@ std::vector<YAML::Node> alert_rules() {
     return out;
 }
 
-// What tells of a metric in a table of docs/metrics.md, with the names that a histogram has in PromQL.
-std::set<std::string> known_metrics() {
-    std::set<std::string> out{"up"};
+using Labels = std::set<std::string>;
+
+// Every match of a pattern's first group.
+Labels found(const std::string& text, const std::string& pattern) {
+    Labels out;
+    const std::regex regex(pattern);
+    for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it) out.insert((*it)[1]);
+    return out;
+}
+
+// What tells of a metric in a table of docs/metrics.md, with the names that a histogram has in PromQL, and its labels:
+// its own, and those that Prometheus gives to whatever it scrapes.
+std::map<std::string, Labels> known_metrics() {
+    const Labels of_all{"job", "instance"};
+    std::map<std::string, Labels> out{{"up", of_all}};
     const auto text = file("docs/metrics.md");
-    const std::regex row("\\| `([a-z_]+)` \\| ([a-z]+) \\|");
+    const std::regex row("\\| `([a-z_]+)` \\| ([a-z]+) \\| ([^|]*)\\|");
     for (std::sregex_iterator it(text.begin(), text.end(), row), end; it != end; ++it) {
-        if ((*it)[2] != "histogram") out.insert((*it)[1]);
-        if ((*it)[2] == "histogram")
-            for (const auto* suffix : {"_bucket", "_sum", "_count"}) out.insert((*it)[1].str() + suffix);
+        auto labels = found((*it)[3], "`([a-z0-9_]+)`");
+        labels.insert(of_all.begin(), of_all.end());
+        if ((*it)[2] != "histogram") {
+            out[(*it)[1]] = labels;
+            continue;
+        }
+        for (const auto* suffix : {"_sum", "_count"}) out[(*it)[1].str() + suffix] = labels;
+        labels.insert("le");
+        out[(*it)[1].str() + "_bucket"] = labels;
     }
     return out;
 }
 
-std::set<std::string> metrics_in(const std::string& expression) {
-    std::set<std::string> out;
-    const std::regex name("\\b(toygres_[a-z_]+|process_[a-z_]+|up)\\b");
-    for (std::sregex_iterator it(expression.begin(), expression.end(), name), end; it != end; ++it)
-        out.insert(it->str());
-    return out;
-}
-
-void check_expression(const std::string& expression, const std::set<std::string>& known) {
+// `told`: what is shown with its result, in which a label is "{{route}}" or "{{ $labels.route }}".
+void check_expression(const std::string& expression, const std::string& told,
+                      const std::map<std::string, Labels>& known) {
     INFO(expression);
-    const auto used = metrics_in(expression);
-    CHECK_FALSE(used.empty());
-    for (const auto& metric : used) {
-        INFO(metric);
-        CHECK(known.contains(metric));
+    const std::regex name("\\b(toygres_[a-z_]+|process_[a-z_]+|up)\\b(?:\\{([^}]*)\\})?");
+    Labels of_any;
+    for (std::sregex_iterator it(expression.begin(), expression.end(), name), end; it != end; ++it) {
+        INFO(it->str());
+        const auto metric = known.find((*it)[1]);
+        REQUIRE(metric != known.end());
+        for (const auto& label : found((*it)[2], "([a-z0-9_]+) *(?:=|!)")) {
+            INFO(label);
+            CHECK(metric->second.contains(label));
+        }
+        of_any.insert(metric->second.begin(), metric->second.end());
+    }
+    CHECK_FALSE(of_any.empty());
+    auto used = found(told, "\\{\\{ *(?:\\$labels\\.)?([a-z0-9_]+) *(?:\\||\\})");
+    for (const auto& list : found(expression, "\\b(?:by|without|on|ignoring) *\\(([^)]*)\\)"))
+        used.merge(found(list, "([a-z0-9_]+)"));
+    for (const auto& label : used) {
+        INFO(label);
+        CHECK(of_any.contains(label));
     }
 }
 
@@ -70,7 +97,7 @@ std::set<std::string> anchors_of(const std::string& document) {
 
 }  // namespace
 
-TEST_CASE("alerts: each has a summary, a severity, a time, metrics that exist, and a runbook") {
+TEST_CASE("alerts: each has a summary, a severity, a time, metrics and labels that exist, and a runbook") {
     const auto rules = alert_rules();
     const auto known = known_metrics();
     const auto anchors = anchors_of("docs/operations.md");
@@ -80,7 +107,9 @@ TEST_CASE("alerts: each has a summary, a severity, a time, metrics that exist, a
         const auto name = rule["alert"].as<std::string>();
         INFO(name);
         CHECK(names.insert(name).second);
-        check_expression(rule["expr"].as<std::string>(), known);
+        const auto told =
+            rule["annotations"]["summary"].as<std::string>() + rule["annotations"]["description"].as<std::string>();
+        check_expression(rule["expr"].as<std::string>(), told, known);
         CHECK(std::regex_match(rule["for"].as<std::string>(), std::regex("[0-9]+[mh]")));
         const auto severity = rule["labels"]["severity"].as<std::string>();
         CHECK((severity == "critical" || severity == "warning"));
@@ -104,7 +133,18 @@ TEST_CASE("alerts: promtool's cases show each of them silent, and firing") {
     CHECK(firing == all);
 }
 
-TEST_CASE("dashboard: panels do not overlap, and ask for metrics that exist") {
+TEST_CASE("metrics: no label has a value for each execution, request or operation") {
+    for (const auto& [metric, labels] : known_metrics()) {
+        INFO(metric);
+        for (const auto* endless :
+             {"id", "execution", "execution_id", "orchestration", "operation", "request_id", "trace_id"}) {
+            INFO(endless);
+            CHECK_FALSE(labels.contains(endless));
+        }
+    }
+}
+
+TEST_CASE("dashboard: panels do not overlap, and ask for metrics and labels that exist") {
     const auto dashboard = value_or_raise(parse_json(file("deploy/monitoring/dashboard.json")));
     CHECK(dashboard.at("schemaVersion").get<int>() >= 36);
     CHECK_FALSE(dashboard.at("title").get<std::string>().empty());
@@ -122,7 +162,8 @@ TEST_CASE("dashboard: panels do not overlap, and ask for metrics that exist") {
         if (panel.at("type") == "row") continue;
         CHECK(panel.at("datasource").at("uid") == "${datasource}");
         CHECK_FALSE(panel.at("targets").empty());
-        for (const auto& target : panel.at("targets")) check_expression(target.at("expr").get<std::string>(), known);
+        for (const auto& target : panel.at("targets"))
+            check_expression(target.at("expr").get<std::string>(), target.value("legendFormat", ""), known);
     }
     CHECK(ids.size() > 20);
     CHECK(dashboard.at("templating").at("list").at(0).at("type") == "datasource");
